@@ -1,0 +1,91 @@
+"""`curate.toml`: a project's settings, checked against a schema."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from curate.core import names
+from curate.core.errors import FaultsError
+
+FILE = "curate.toml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def given(self) -> dict[str, Any]:
+        """Only what the file sets; everything else keeps the default of the stage."""
+        return self.model_dump(exclude_unset=True)
+
+
+class Split(_Section):
+    """``[split]``: see `curate.splits.SplitPolicy`."""
+
+    min_count: int = Field(default=40, ge=1)
+    max_count: int = Field(default=400, ge=1)
+    val: float = Field(default=0.1, ge=0, lt=1)
+    test: float = Field(default=0.1, ge=0, lt=1)
+    benchmark: float = Field(default=0.0, ge=0, lt=1)
+    seed: int = 0
+    staged_share: float = Field(default=0.5, ge=0, le=1)
+
+
+class Train(_Section):
+    """``[train]``: see `curate.train.TrainSettings`."""
+
+    arch: str = "resnet18"
+    epochs: int = Field(default=20, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    size: int | None = Field(default=None, ge=16)
+    augment: str | None = None
+
+
+class Config(_Section):
+    """The whole file; every section may be left out."""
+
+    split: Split = Split()
+    train: Train = Train()
+
+
+def load(folder: Path) -> Config:
+    """Read `curate.toml` in a folder; the defaults where there is none.
+
+    Raises
+    ------
+    FaultsError
+        It is not TOML, or has unknown keys or values out of bounds; all are listed.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return Config()
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Config.model_validate(content)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FaultsError(str(path), [str(error)], "Mend the file.") from error
+    except ValidationError as error:
+        faults = [_fault(item["loc"], item["type"], item["msg"]) for item in error.errors()]
+        raise FaultsError(str(path), faults, "Mend the file and give the command again.") from error
+
+
+def _fault(place: tuple[int | str, ...], kind: str, message: str) -> str:
+    key = ".".join(str(part) for part in place)
+    if kind != "extra_forbidden":
+        return f"{key}: {message[0].lower()}{message[1:]}"
+    known = _keys(place[:-1])
+    meant = names.nearest(str(place[-1]), known)
+    hint = f"did you mean {meant!r}?" if meant else f"known: {', '.join(known)}"
+    return f"{key}: unknown key; {hint}"
+
+
+def _keys(place: tuple[int | str, ...]) -> list[str]:
+    section: type[BaseModel] = Config
+    for part in place:
+        inner = section.model_fields[str(part)].annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            section = inner
+    return list(section.model_fields)

@@ -1,0 +1,233 @@
+"""The one opener of pixels.
+
+Everything that looks at an image comes through `open_picture`: it decides which formats are
+accepted, turns the picture upright, brings every mode to 8-bit RGB, and refuses what is broken
+instead of returning half a picture. It is meant to run in a worker process with limits on memory
+and time (`curate.engine`), because decoders meet files that were made to hurt them.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
+
+Pixels = NDArray[np.uint8]
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
+"""Formats that are opened (JPEG includes MPO). None of their decoders starts another program."""
+
+MAX_PIXELS = 178_956_970
+"""Pixels of the largest image that is opened; Pillow's own bound against decompression bombs."""
+
+# How EXIF orientations 2..8 are undone: (transpose, flip rows, flip columns), in this order.
+_UPRIGHT = {
+    2: (False, False, True),
+    3: (False, True, True),
+    4: (False, True, False),
+    5: (True, False, False),
+    6: (True, False, True),
+    7: (True, True, True),
+    8: (True, True, False),
+}
+
+# What libjpeg-turbo says where a part of the picture is not in the file, or is not readable.
+_LOST_DATA = ("premature end", "bad huffman code", "instead of rst")
+
+
+class NotAnImage(Exception):
+    """The bytes are not an image that can be shown; the text says why, in a few words."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An opened image.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8, shape (height, width, 3)
+        Upright RGB; smaller than the image where a smaller one was enough (see `open_picture`).
+    width, height : int
+        Size of the whole upright image, in pixels.
+    format : str
+        One of `FORMATS`, or ``MPO`` (a JPEG with further pictures behind it).
+    taken : str or None
+        When the photo was taken by its camera's clock, ISO 8601 without a zone.
+    """
+
+    pixels: Pixels
+    width: int
+    height: int
+    format: str
+    taken: str | None
+
+
+def open_picture(data: bytes, at_least: int | None = None) -> Picture:
+    """Open an image from the bytes of its file.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    at_least : int, optional
+        The caller needs no more than this many pixels along the shorter side. A larger JPEG is
+        then decoded at a smaller scale, which costs a fraction of the time; never below this.
+
+    Returns
+    -------
+    Picture
+        Animations give their first frame; transparency is laid on white.
+
+    Raises
+    ------
+    NotAnImage
+        Empty, of no accepted format, too large, truncated or broken.
+    MemoryError
+        In a process with a memory limit.
+    """
+    if not data:
+        raise NotAnImage("empty file (0 bytes)")
+    with warnings.catch_warnings():
+        # Decoders warn of harmless faults; a fault that is not harmless raises.
+        warnings.simplefilter("ignore")
+        image = _identify(data)
+        width, height = image.size
+        try:
+            pixels = _decode(image, data, at_least)
+            # After decoding: Pillow turns TIFFs upright itself, and then takes the tag away.
+            exif = _exif(image)
+        except (NotAnImage, MemoryError):
+            raise
+        except Exception as error:  # decoders raise whatever they like on hostile bytes
+            raise NotAnImage(f"broken {image.format}: {_first_line(error)}") from error
+    orientation = exif.get(ExifTags.Base.Orientation)
+    transpose, flip_rows, flip_columns = _UPRIGHT.get(orientation or 1, (False, False, False))
+    if transpose:
+        pixels = pixels.transpose(1, 0, 2)
+        width, height = height, width
+    pixels = pixels[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+    return Picture(
+        np.ascontiguousarray(pixels), width, height, str(image.format), _date_taken(exif)
+    )
+
+
+def _identify(data: bytes) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise NotAnImage(f"too large: {_first_line(error)}") from error
+    except UnidentifiedImageError as error:
+        accepted = ", ".join(FORMATS)
+        raise NotAnImage(
+            f"not an image of an accepted format ({accepted}); it starts with {data[:12]!r}"
+        ) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise whatever they like on hostile bytes
+        raise NotAnImage(f"broken header: {_first_line(error)}") from error
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise NotAnImage(f"too large: {width}×{height} pixels, over the limit of {MAX_PIXELS:,}")
+    if width < 1 or height < 1:
+        raise NotAnImage(f"no pixels: {width}×{height}")
+    return image
+
+
+def _decode(image: Image.Image, data: bytes, at_least: int | None) -> Pixels:
+    if isinstance(image, JpegImageFile):
+        pixels = _decode_jpeg(image, data, at_least)
+        if pixels is not None:
+            return pixels
+    if at_least is not None:
+        image.draft(image.mode, (at_least, at_least))
+    image.load()
+    return _to_rgb(image)
+
+
+def _decode_jpeg(image: JpegImageFile, data: bytes, at_least: int | None) -> Pixels | None:
+    """Decode with libjpeg-turbo; None where Pillow shall decide: CMYK, and faults it can mend."""
+    # A lossless JPEG (it has no quantization) cannot be scaled.
+    side = at_least if at_least and getattr(image, "quantization", None) else 0
+    # For CMYK only the faults count: Pillow keeps silent of lost data and shows it grey.
+    cmyk = image.mode == "CMYK"
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data)
+        if (width, height) != image.size:
+            raise NotAnImage(f"broken JPEG: is {width}×{height} and {image.width}×{image.height}")
+        # Room for all of it: asked to scale what it cannot, libjpeg-turbo writes every pixel.
+        room = np.empty(height * width * (4 if cmyk else 3), np.uint8)
+        pixels = simplejpeg.decode_jpeg(
+            data,
+            "CMYK" if cmyk else "RGB",
+            min_height=side,
+            min_width=side,
+            buffer=room,
+            strict=True,
+        )
+    except ValueError as error:
+        fault = _first_line(error)
+        if any(sign in fault.lower() for sign in _LOST_DATA):
+            raise NotAnImage(f"broken JPEG: {fault}") from error
+        return None
+    return None if cmyk else np.asarray(pixels)
+
+
+def _to_rgb(image: Image.Image) -> Pixels:
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = _to_grey8(np.asarray(image))
+        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+    if image.has_transparency_data:
+        upper = image.convert("RGBA")
+        white = Image.new("RGBA", upper.size, "white")
+        return np.asarray(Image.alpha_composite(white, upper).convert("RGB"))
+    return np.asarray(image.convert("RGB"))
+
+
+def _to_grey8(values: NDArray[Any]) -> Pixels:
+    """Bring 16-bit, 32-bit and float greys to 8 bit by the range that their values declare.
+
+    Pillow would clip them: every 16-bit photo would be white.
+    """
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
+        return (values >> 8).astype(np.uint8)
+    finite = np.nan_to_num(values.astype(np.float64))
+    low, high = float(finite.min()), float(finite.max())
+    if low < 0 or high > 65535:
+        raise NotAnImage(f"grey values from {low:g} to {high:g}; 0 to 65535 can be shown")
+    scale = 255.0 if values.dtype.kind == "f" and high <= 1 else 1.0 if high <= 255 else 255 / 65535
+    return np.round(finite * scale).astype(np.uint8)
+
+
+def _exif(image: Image.Image) -> dict[int, Any]:
+    """Give the few EXIF tags that matter; a malformed block is as good as none."""
+    try:
+        exif = image.getexif()
+        tags = dict(exif)
+        tags.update(exif.get_ifd(ExifTags.IFD.Exif))
+    except MemoryError:
+        raise
+    except Exception:  # EXIF is decoration: no fault in it may cost the picture
+        return {}
+    return tags
+
+
+def _date_taken(exif: dict[int, Any]) -> str | None:
+    value = exif.get(ExifTags.Base.DateTimeOriginal)
+    try:
+        # Cameras without a set clock write zeros, which are no date.
+        return datetime.strptime(str(value)[:19], "%Y:%m:%d %H:%M:%S").isoformat()
+    except ValueError:
+        return None
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
