@@ -1,0 +1,38 @@
+"""Is the library whole?"""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from curate.store import schema, shards
+from curate.store.library import Library
+
+
+def faults(library: Library) -> list[str]:
+    """Look at everything that the library holds; give a line for each fault, [] when it is whole.
+
+    Returns
+    -------
+    list of str
+        What the database's own check says, references that lead nowhere, shards whose bytes
+        are not those that were written.
+    """
+    found: list[str] = []
+    with library.reading() as connection:
+        if connection.dialect.name == "sqlite":
+            said = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+            found += [f"database: {line}" for line in said if line != "ok"]
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+            found += [f"database: a row of {row[0]} refers to a missing one" for row in broken]
+        homeless = connection.scalars(
+            select(schema.files.c.path)
+            .outerjoin(schema.images, schema.files.c.image_id == schema.images.c.image_id)
+            .where(schema.files.c.status == "ok", schema.images.c.image_id.is_(None))
+        ).all()
+        found += [f"file {path!r}: its image is not in the library" for path in homeless]
+        for table in ("looks", "predictions"):
+            for shard in shards.referenced(connection, table):
+                wrong = shards.fault(library, shard, deep=True)
+                if wrong:
+                    found.append(f"shard {shard.path}: {wrong}")
+    return found

@@ -1,0 +1,123 @@
+"""Files and images: which content lies where, and since when it has not changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import pandas as pd
+from sqlalchemy import ColumnElement, Connection, func, or_, select, true, update
+
+from curate.core import paths
+from curate.core.chunks import batched
+from curate.core.files import FileEntry
+from curate.core.identity import Content
+from curate.store import schema
+from curate.store.dialect import insert_new, insert_or_replace
+
+files = schema.files
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """One file as it was last looked at; `image_id` is None where it could not be opened."""
+
+    path: bytes
+    image_id: str | None
+    bytes: int
+    mtime_ns: int
+    inode: int
+    status: str
+    reason: str = ""
+
+    @classmethod
+    def read(cls, entry: FileEntry, image_id: str | None, reason: str) -> FileRow:
+        """Write down a file as it was read: what content it has, or why it has none."""
+        status = "failed" if image_id is None else "ok"
+        return cls(entry.path, image_id, entry.bytes, entry.mtime_ns, entry.inode, status, reason)
+
+    def changed(self, entry: FileEntry) -> bool:
+        """Whether the file at this path differs from what was looked at, without reading it."""
+        now = (entry.bytes, entry.mtime_ns, entry.inode)
+        return now != (self.bytes, self.mtime_ns, self.inode)
+
+
+def register(
+    connection: Connection, run_id: int, seen: Sequence[FileRow], contents: Sequence[Content]
+) -> None:
+    """Put down what was found at which path, and the contents that are new."""
+    insert_new(
+        connection,
+        schema.images,
+        [{**asdict(image), "run_id": run_id} for image in contents],
+        unique="image_id",
+    )
+    insert_or_replace(connection, files, [{**asdict(file), "run_id": run_id} for file in seen])
+
+
+def known(connection: Connection, roots: Sequence[bytes]) -> dict[bytes, FileRow]:
+    """Give what the library knows of the files under some folders, by path."""
+    columns = [files.c[name] for name in FileRow.__dataclass_fields__]
+    query = select(*columns).where(under(roots))
+    return {row.path: FileRow(*row) for row in connection.execute(query)}
+
+
+def mark_gone(connection: Connection, run_id: int, missing: Sequence[bytes]) -> None:
+    """Say that files are no longer at their paths; their images keep every decision."""
+    for some in batched(missing, 500):
+        connection.execute(
+            update(files).where(files.c.path.in_(some)).values(status="gone", run_id=run_id)
+        )
+
+
+def table(connection: Connection, roots: Sequence[bytes] | None = None) -> pd.DataFrame:
+    """Give one row a file that is there.
+
+    Returns
+    -------
+    DataFrame
+        Columns path (text), image_id (missing where the file failed), status (ok, failed),
+        reason, bytes; sorted by path.
+    """
+    query = (
+        select(files.c.path, files.c.image_id, files.c.status, files.c.reason, files.c.bytes)
+        .where(files.c.status != "gone", under(roots) if roots is not None else true())
+        .order_by(files.c.path)
+    )
+    frame = pd.DataFrame(
+        connection.execute(query).all(), columns=["path", "image_id", "status", "reason", "bytes"]
+    )
+    frame["path"] = [paths.to_text(path) for path in frame["path"]]
+    return frame
+
+
+def one_path_each(connection: Connection) -> pd.DataFrame:
+    """Give one place for every image that can be read: the first by path, and how many there are.
+
+    Returns
+    -------
+    DataFrame
+        Columns image_id, path (text), files; sorted by image_id.
+    """
+    query = (
+        select(files.c.image_id, func.min(files.c.path), func.count())
+        .where(files.c.status == "ok")
+        .group_by(files.c.image_id)
+        .order_by(files.c.image_id)
+    )
+    frame = pd.DataFrame(connection.execute(query).all(), columns=["image_id", "path", "files"])
+    frame["path"] = [paths.to_text(path) for path in frame["path"]]
+    return frame
+
+
+def under(roots: Sequence[bytes]) -> ColumnElement[bool]:
+    """Condition: the file is one of these, or lies in one of these folders."""
+    conditions = []
+    for root in roots:
+        inside = root.rstrip(b"/") + b"/"
+        # The bytes that start with "root/" are those from it up to, not including, "root0".
+        after = inside[:-1] + bytes([inside[-1] + 1])
+        conditions.append(
+            (files.c.path == root) | (files.c.path >= inside) & (files.c.path < after)
+        )
+    return or_(*conditions)

@@ -1,0 +1,57 @@
+"""Named migrations: how a library of any earlier version becomes one of this version.
+
+Each is applied once, in the order of the dict, together with its own record, in one transaction.
+A name is never changed and a body never edited after a release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, insert, inspect, select
+
+from curate.store import schema
+
+
+def first_tables(connection: Connection) -> None:
+    """Create the tables of the first release, and guard the log of decisions."""
+    schema.metadata.create_all(connection)
+    if connection.dialect.name == "sqlite":
+        for change in ("UPDATE", "DELETE"):
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER decisions_no_{change.lower()} BEFORE {change} ON decisions "
+                "BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END"
+            )
+
+
+MIGRATIONS: dict[str, Callable[[Connection], None]] = {
+    "0001-first-tables": first_tables,
+}
+
+
+def applied(connection: Connection) -> list[str]:
+    """Names of the migrations that this database has had; [] for a new one. Only reads."""
+    if not inspect(connection).has_table(schema.migrations.name):
+        return []
+    query = select(schema.migrations.c.name).order_by(schema.migrations.c.name)
+    return list(connection.scalars(query))
+
+
+def pending(connection: Connection) -> list[str]:
+    """Names of the migrations still to come, in their order. Only reads."""
+    done = set(applied(connection))
+    return [name for name in MIGRATIONS if name not in done]
+
+
+def unknown(connection: Connection) -> list[str]:
+    """Names that this version does not know: the library is from a newer one. Only reads."""
+    return [name for name in applied(connection) if name not in MIGRATIONS]
+
+
+def migrate(connection: Connection) -> None:
+    """Apply what is pending inside the caller's transaction."""
+    for name in pending(connection):
+        MIGRATIONS[name](connection)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        connection.execute(insert(schema.migrations).values(name=name, applied_at=now))
