@@ -1,0 +1,49 @@
+"""Rows are kept back until a shard's worth has come together, or some time has passed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Buffer(Generic[T]):
+    """Collects items and hands them on in bulk.
+
+    Parameters
+    ----------
+    flush : callable
+        Gets the list of items and a running number; when it returns, they are safe.
+    most : int
+        Items in one hand-over, at most: what a killed process has to do again.
+    seconds : float
+        Hand over earlier when the oldest item has waited this long.
+    """
+
+    def __init__(
+        self, flush: Callable[[list[T], int], None], most: int = 2000, seconds: float = 20.0
+    ) -> None:
+        self._flush = flush
+        self._most = most
+        self._seconds = seconds
+        self._items: list[T] = []
+        self._number = 0
+        self._since = time.monotonic()
+
+    def add(self, item: T) -> None:
+        """Add one item, and hand over if it is time to."""
+        if not self._items:
+            self._since = time.monotonic()
+        self._items.append(item)
+        waited = time.monotonic() - self._since
+        if len(self._items) >= self._most or waited >= self._seconds:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand over what there is."""
+        if self._items:
+            self._flush(self._items, self._number)
+            self._items = []
+            self._number += 1
