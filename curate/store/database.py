@@ -89,7 +89,7 @@ def _translated(engine: sa.Engine) -> Iterator[None]:
         raise
 
 
-_RESTORE = (
+RESTORE = (
     "Nothing was changed. Restore the file from a backup; `curate check` says what is whole. "
     "Predictions can be made again, labels only come back from a backup or from exported CSV files."
 )
@@ -103,8 +103,8 @@ _TROUBLES = {
         "the disk is full",
         "Nothing was changed. Free some space and give the same command again.",
     ),
-    "malformed": ("the database is damaged", _RESTORE),
-    "not a database": ("the database is damaged", _RESTORE),
+    "malformed": ("the database is damaged", RESTORE),
+    "not a database": ("the database is damaged", RESTORE),
     "readonly": ("the library is read-only", _WRITABLE),
     "unable to open": ("the database cannot be opened", _WRITABLE),
     "disk I/O error": ("the disk reports an error", _WRITABLE),

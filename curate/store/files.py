@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import pandas as pd
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, func, or_, select, true, updat
 
 from curate.core import paths
 from curate.core.chunks import batched
-from curate.core.files import FileEntry
+from curate.core.files import FileEntry, Walked
 from curate.core.identity import Content
 from curate.store import schema
 from curate.store.dialect import insert_new, insert_or_replace
@@ -60,6 +60,22 @@ def known(connection: Connection, roots: Sequence[bytes]) -> dict[bytes, FileRow
     columns = [files.c[name] for name in FileRow.__dataclass_fields__]
     query = select(*columns).where(under(roots))
     return {row.path: FileRow(*row) for row in connection.execute(query)}
+
+
+def missing(
+    known: Mapping[bytes, FileRow], found: Iterable[FileEntry], passed: Walked
+) -> list[bytes]:
+    """Give the paths that the library knows and the walk did not meet.
+
+    What could not be listed is not missing, nor is what lies under it: nobody could look.
+    """
+    met = {entry.path for entry in found} | {path for path, _ in passed.failed}
+    hidden = tuple(folder.rstrip(b"/") + b"/" for folder, _ in passed.failed)
+    return [
+        path
+        for path, file in known.items()
+        if file.status != "gone" and path not in met and not path.startswith(hidden)
+    ]
 
 
 def mark_gone(connection: Connection, run_id: int, missing: Sequence[bytes]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from curate.core.files import LIBRARY_FOLDER
 from curate.store import database, locks, migrations
 
 FOLDER = LIBRARY_FOLDER.decode()
+DATABASE = "library.db"
+LOCKS = "locks"
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,26 @@ class Library:
 
     def locked(self, stage: str) -> AbstractContextManager[None]:
         """Hold the lock of a stage; LockedError says who has it."""
-        return locks.hold(self.folder / "locks", stage)
+        return locks.hold(self.folder / LOCKS, stage)
 
 
 def find(start: Path) -> Path | None:
     """Walk up from a folder to the one that holds a library."""
     start = start.resolve()
     for folder in (start, *start.parents):
-        if (folder / FOLDER).is_dir():
+        if _is_library(folder):
             return folder
     return None
+
+
+def _is_library(place: Path) -> bool:
+    # A library without its database is one all the same: it is refused, not begun anew.
+    return (place / FOLDER / DATABASE).exists() or _was_used(place)
+
+
+def _was_used(place: Path) -> bool:
+    # The first stage that ran left its lock file.
+    return (place / FOLDER / LOCKS).is_dir()
 
 
 @contextmanager
@@ -78,7 +90,7 @@ def opened(root: Path | None = None, *, make: bool = False) -> Iterator[Library]
         There is none, or it is damaged, or a newer version made it.
     """
     place = root.resolve() if root is not None else find(Path.cwd())
-    if place is None or not (place / FOLDER).is_dir():
+    if place is None or not _is_library(place):
         if not make:
             raise LibraryError(
                 str(place or Path.cwd()),
@@ -95,10 +107,14 @@ def opened(root: Path | None = None, *, make: bool = False) -> Iterator[Library]
 
 def _open(place: Path) -> Library:
     folder = place / FOLDER
-    path = folder / "library.db"
-    made = not path.exists()
+    path = folder / DATABASE
+    used = _was_used(place)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # Its first transaction makes a database whole: before that there is no byte in it.
+        made = not path.exists() or path.stat().st_size == 0
+        if made and used:
+            raise LibraryError(str(path), "the database of this library is gone", database.RESTORE)
         if made:
             # The folder keeps itself out of version control without touching the user's files.
             (folder / ".gitignore").write_text("*\n")
@@ -115,10 +131,6 @@ def _open(place: Path) -> Library:
         _bring_up_to_date(engine, path)
     except BaseException:
         engine.dispose()
-        if made:
-            # A library that could not be born leaves nothing that looks like one.
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
         raise
     return Library(place, engine, made)
 

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
-from curate.core.errors import LockedError
+from curate.core.errors import LibraryError, LockedError
+from curate.core.files import describe
 
 
 @contextmanager
@@ -25,8 +27,7 @@ def hold(folder: Path, stage: str) -> Iterator[None]:
     LockedError
         Another process holds it; the message says which.
     """
-    folder.mkdir(exist_ok=True)
-    with (folder / f"{stage}.lock").open("a+") as file:
+    with _file(folder, stage) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -41,3 +42,15 @@ def hold(folder: Path, stage: str) -> Iterator[None]:
         file.write(f"process {os.getpid()} on {socket.gethostname()} since {now}")
         file.flush()
         yield
+
+
+def _file(folder: Path, stage: str) -> TextIO:
+    try:
+        folder.mkdir(exist_ok=True)
+        return (folder / f"{stage}.lock").open("a+")
+    except OSError as error:
+        raise LibraryError(
+            str(folder),
+            f"the library cannot be written: {describe(error)}",
+            "Nothing was changed. See that the folder .curate can be written, and try again.",
+        ) from error

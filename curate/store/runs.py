@@ -77,7 +77,7 @@ def _begin(library: Library, stage: str, parameters: Mapping[str, Any], key: str
             .values(
                 stage=stage,
                 key=key,
-                parameters=json.dumps(parameters, ensure_ascii=False),
+                parameters=json.dumps(parameters),
                 versions=json.dumps(_versions()),
                 status="running",
                 started_at=_now(),
@@ -95,7 +95,7 @@ def _end(library: Library, run: Run, status: str) -> None:
             .values(
                 status=status,
                 ended_at=_now(),
-                summary=json.dumps(run.summary, ensure_ascii=False, default=str),
+                summary=json.dumps(run.summary, default=str),
             )
         )
 

@@ -1,0 +1,116 @@
+"""Tables in and out: CSV that a spreadsheet cannot run and that comes back exactly, and Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.core.errors import FaultsError, InputError
+from curate.core.files import describe, write_whole
+
+# A cell that starts with one of these may be run as a formula by a spreadsheet. A quote before
+# it prevents that, and a quote before a quote keeps the two apart on the way back.
+_RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV (UTF-8, comma, quotes where needed), whole or not at all.
+
+    Texts that a spreadsheet would run (``=``, ``+``, ``-``, ``@`` … first) get a ``'`` in front,
+    which `read_csv` takes away again; numbers are written so that they come back exactly.
+    """
+    safe = table.copy()
+    for name in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[name]):
+            safe[name] = safe[name].map(_safe)
+    text = io.StringIO(newline="")
+    safe.to_csv(text, index=False, lineterminator="\r\n")
+    _written(path, text.getvalue().encode())
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet, whole or not at all."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), sink, compression="zstd")
+    _written(path, sink.getvalue().to_pybytes())
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the records of a CSV file as (line where the record starts, cells).
+
+    The protecting quote of `write_csv` is taken away. The header is the first record.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    FaultsError
+        It is not UTF-8, holds NUL, or a quote is never closed.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(str(path), describe(error), "Give the path of a CSV file.") from error
+    text = _decoded(path, data)
+    # newline="": line ends inside quotes are content.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if cells:
+                yield line, [_plain(cell) for cell in cells]
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise FaultsError(
+            str(path),
+            [f"line {line}: {error} (a quote that is never closed?)"],
+            "Mend the line and give the command again.",
+        ) from error
+
+
+def _decoded(path: Path, data: bytes) -> str:
+    remedy = "Save it as CSV in UTF-8 and give the command again."
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise FaultsError(str(path), ["line 1: is UTF-16, not UTF-8"], remedy)
+    nul = data.find(b"\x00")
+    if nul >= 0:
+        line = data.count(b"\n", 0, nul) + 1
+        raise FaultsError(str(path), [f"line {line}: has a NUL byte"], remedy)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise FaultsError(
+            str(path), [f"line {line}: byte {data[error.start]:#04x} is not UTF-8"], remedy
+        ) from error
+
+
+def _safe(value: object) -> object:
+    if isinstance(value, str) and value.startswith(_RUNS):
+        return f"'{value}"
+    return value
+
+
+def _plain(cell: str) -> str:
+    if cell.startswith("'") and cell[1:].startswith(_RUNS):
+        return cell[1:]
+    return cell
+
+
+def _written(path: Path, content: bytes) -> None:
+    try:
+        if path.exists() and not path.is_file():
+            # /dev/stdout is written to; a rename would put a file in the place of the device.
+            path.write_bytes(content)
+        else:
+            write_whole(path, lambda file: file.write(content))
+    except OSError as error:
+        raise InputError(
+            str(path), f"cannot be written: {describe(error)}", "Give a path that can be."
+        ) from error

@@ -1,0 +1,267 @@
+"""Bring the library up to date with a folder.
+
+A file is read when it is new or has changed; its content is its identity, so a moved file is the
+image it was, with its labels, and copies are one image with several files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlalchemy import Connection
+
+from curate import engine
+from curate.core import paths
+from curate.core.errors import FaultsError, InputError
+from curate.core.files import FileEntry, Walked, listed
+from curate.core.look import Look
+from curate.formats.manifest import ORIGINS, read_manifest
+from curate.scan.changes import needs_look
+from curate.scan.labels import clash_faults, from_folders, label_changes, value_changes
+from curate.store import decisions, files, runs, shards
+from curate.store.decisions import Decision
+from curate.store.dialect import insert_or_replace
+from curate.store.files import FileRow
+from curate.store.library import Library
+from curate.store.schema import roots
+
+ACTOR = "scan"
+LOOKS = "looks"
+
+
+@dataclass
+class Scanned:
+    """What a scan found.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a file: image_id, path, status (ok, failed), reason.
+    conflicts : DataFrame
+        Files that say another label than the library keeps: image_id, path, label (kept), stated,
+        reason.
+    counts : dict of str to int
+        files, read, unchanged, failed, gone, links, special, images, decisions, conflicts.
+    unlisted : list of str
+        Folders that could not be listed, each with the system's reason.
+    """
+
+    table: pd.DataFrame
+    conflicts: pd.DataFrame
+    counts: dict[str, int]
+    unlisted: list[str]
+
+
+def scan(
+    library: Library,
+    root: Path,
+    *,
+    labels: str = "",
+    origin: str = "",
+    backend: str = "processes",
+    workers: int = 0,
+) -> Scanned:
+    """Bring the library up to date with a folder.
+
+    Parameters
+    ----------
+    library : Library
+        Where it is written down.
+    root : Path
+        A folder of images, or one image.
+    labels : str
+        '' for a pool, ``folder`` for class folders (a nested folder is the sub-class), or the path
+        of a manifest (see `read_manifest`).
+    origin : str
+        Where the images come from (real, staged, synthetic); '' leaves what is known.
+    backend : str
+        One of `engine.BACKENDS`.
+    workers : int
+        Processes; 0 for one a core.
+
+    Raises
+    ------
+    InputError, FaultsError
+        The folder is missing or empty, or the labels have faults; nothing was changed then.
+    """
+    passed = Walked()
+    place, found = listed(root, passed)
+    stated = _stated(library, found, place, labels, origin)
+    said = paths.to_text(os.fsencode(labels))
+    parameters = {"root": paths.to_text(place), "labels": said, "origin": origin}
+    with runs.running(library, "scan", parameters) as run:
+        shards.tidy(library, LOOKS)
+        with library.reading() as connection:
+            before = files.known(connection, [place])
+            looked = _looked_at(library, connection)
+        todo = [entry for entry in found if needs_look(entry, before.get(entry.path), looked)]
+        _look(library, run.run_id, todo, looked, backend, workers or engine.available_cores())
+        gone = files.missing(before, found, passed)
+        with library.writing() as connection:
+            files.mark_gone(connection, run.run_id, gone)
+            root_row = {"path": place, "labels": said, "origin": origin, "run_id": run.run_id}
+            insert_or_replace(connection, roots, [root_row])
+            table = files.table(connection, [place])
+            made, conflicts = _decide(connection, table, stated, run.run_id, labels != "folder")
+            decided = decisions.append(connection, run.run_id, made)
+        counts = {
+            "files": len(found),
+            "read": len(todo),
+            "unchanged": len(found) - len(todo),
+            "failed": int((table["status"] == "failed").sum()),
+            "gone": len(gone),
+            "links": passed.links,
+            "special": passed.special,
+            "images": int(table["image_id"].nunique()),
+            "decisions": decided,
+            "conflicts": len(conflicts),
+        }
+        unlisted = [f"{paths.to_text(folder)}: {why}" for folder, why in passed.failed]
+        run.summary.update(counts, unlisted=unlisted)
+    return Scanned(table[["image_id", "path", "status", "reason"]], conflicts, counts, unlisted)
+
+
+def _stated(
+    library: Library, found: Sequence[FileEntry], place: bytes, labels: str, origin: str
+) -> pd.DataFrame:
+    """Give what the user says of files: path (text), label, sub_class … as texts."""
+    if origin and origin not in ORIGINS:
+        raise InputError(
+            f"origin {origin!r}", "is none of the origins", f"Known: {', '.join(ORIGINS)}."
+        )
+    if labels and labels != "folder":
+        stated, faults, source = read_manifest(Path(labels), place), list[str](), labels
+    elif labels:
+        stated, faults = from_folders((entry.path for entry in found), place)
+        source = paths.to_text(place)
+    else:
+        stated, faults, source = pd.DataFrame({"path": [e.path for e in found]}), [], ""
+        stated["label"] = ""
+    with library.reading() as connection:
+        known = decisions.current(connection, "label")["value"].unique()
+    faults += clash_faults(stated["label"].unique(), known)
+    if faults:
+        raise FaultsError(source, faults, "Rename these and give the command again.")
+    for column in ("sub_class", "bbox", "origin", "split"):
+        if column not in stated:
+            stated[column] = ""
+    if origin:
+        stated["origin"] = stated["origin"].mask(stated["origin"] == "", origin)
+    stated["path"] = [paths.to_text(path) for path in stated["path"]]
+    return stated
+
+
+def _look(
+    library: Library,
+    run_id: int,
+    todo: Sequence[FileEntry],
+    looked: set[str],
+    backend: str,
+    workers: int,
+) -> None:
+    """Read the files, and write down what they are, a shard at a time."""
+
+    def keep(outcomes: list[engine.Outcome], number: int) -> None:
+        seen = [_file_row(outcome) for outcome in outcomes]
+        looks = {o.value.content.image_id: o.value for o in outcomes if o.value is not None}
+        # A moved file or a copy is an image that was looked at before: it gets no second row.
+        new = [look for image_id, look in looks.items() if image_id not in looked]
+        shard = shards.write(library, LOOKS, run_id, number, _looks_table(new))
+        with library.writing() as connection:
+            contents = [look.content for look in looks.values()]
+            files.register(connection, run_id, seen, contents)
+            shards.reference(connection, shard)
+        looked.update(looks)
+
+    buffer = engine.Buffer(keep)
+    work = engine.Work("curate.core.look:look")
+    outcomes = engine.BACKENDS[backend](todo, work, min(workers, len(todo)), engine.Limits())
+    failed = 0
+    with engine.progress("Scanning", len(todo)) as advance:
+        try:
+            for outcome in outcomes:
+                buffer.add(outcome)
+                failed += outcome.value is None
+                advance(1, f"{failed} failed" if failed else "")
+        finally:
+            # Also on Ctrl-C: what has been read is kept.
+            buffer.flush()
+
+
+def _file_row(outcome: engine.Outcome) -> FileRow:
+    image_id = outcome.value.content.image_id if outcome.value is not None else None
+    return FileRow.read(outcome.entry, image_id, outcome.reason)
+
+
+def _looks_table(looks: Iterable[Look]) -> pa.Table:
+    return pa.Table.from_pylist(
+        [
+            {"image_id": look.content.image_id, **look.hashes, "thumbnail": look.thumbnail}
+            for look in looks
+        ],
+        schema=pa.schema(
+            [
+                ("image_id", pa.string()),
+                ("phash", pa.uint64()),
+                ("dhash", pa.uint64()),
+                ("thumbnail", pa.binary()),
+            ]
+        ),
+    )
+
+
+def _looked_at(library: Library, connection: Connection) -> set[str]:
+    found = shards.paths(library, shards.referenced(connection, LOOKS))
+    return {
+        image_id
+        for path in found
+        for image_id in pq.read_table(path, columns=["image_id"])["image_id"].to_pylist()
+    }
+
+
+def _decide(
+    connection: Connection, table: pd.DataFrame, stated: pd.DataFrame, run_id: int, revises: bool
+) -> tuple[list[Decision], pd.DataFrame]:
+    """Turn what the user says into the decisions that are new, and the conflicts."""
+    told = table[["image_id", "path"]].dropna().merge(stated, on="path").sort_values("path")
+    made: list[Decision] = []
+
+    def decide(kind: str, field: str, rows: pd.DataFrame, column: str) -> None:
+        for row in rows.to_dict("records"):
+            detail = {name: row[name] for name in _DETAIL.get(kind, ()) if row[name]}
+            key = f"scan/{run_id}/{kind}/{field}/{row['image_id']}"
+            made.append(Decision(kind, row["image_id"], row[column], key, ACTOR, field, detail))
+
+    changes, conflicts = label_changes(
+        told[told["label"] != ""],
+        _labels(decisions.current(connection, "label")),
+        _labels(decisions.current(connection, "label", actors=[ACTOR])),
+        revises=revises,
+    )
+    decide("label", "", changes, "label")
+    for kind in ("origin", "split"):
+        current = decisions.current(connection, kind).set_index("image_id")["value"]
+        decide(kind, "", value_changes(told, kind, current), kind)
+    groups = decisions.current(connection, "group")
+    for column in stated.columns:
+        if column == "group" or column.startswith("group_"):
+            field = column.removeprefix("group_")
+            current = groups[groups["field"] == field].set_index("image_id")["value"]
+            decide("group", field, value_changes(told, column, current), column)
+    return made, conflicts
+
+
+_DETAIL = {"label": ("sub_class", "bbox")}
+
+
+def _labels(current: pd.DataFrame) -> pd.DataFrame:
+    sub_classes = [detail.get("sub_class", "") for detail in current["detail"]]
+    return pd.DataFrame(
+        {"image_id": current["image_id"], "label": current["value"], "sub_class": sub_classes}
+    )
