@@ -1,0 +1,34 @@
+"""What a worker does for a model: one read, one decode, one resize. Imports no torch."""
+
+from __future__ import annotations
+
+from curate.core.identity import Content
+from curate.core.images import Pixels
+from curate.core.look import open_content
+from curate.models.preprocess import Preprocessing, decode_side, prepare
+
+
+def read_prepared(path: bytes, preprocessing: Preprocessing) -> tuple[Content, Pixels]:
+    """Read a file and prepare its pixels for a model.
+
+    Parameters
+    ----------
+    path : bytes
+        Of the file.
+    preprocessing : Preprocessing
+        Of the model.
+
+    Returns
+    -------
+    content : Content
+        The identity travels with the pixels, so a result cannot be given to another file.
+    pixels : ndarray of uint8, shape (height, width, 3)
+        As `prepare` makes them.
+
+    Raises
+    ------
+    NotReadable, NotAnImage, MemoryError
+        As `open_content` does.
+    """
+    content, picture = open_content(path, decode_side(preprocessing))
+    return content, prepare(picture.pixels, preprocessing)
