@@ -1,0 +1,11 @@
+"""Queues: predictions and decisions -> images for a person to look at, in order, with reasons."""
+
+from __future__ import annotations
+
+from curate.queues.filters import Filters
+from curate.queues.page import sheet
+from curate.queues.recipe import QUEUE_COLUMNS, Recipe
+from curate.queues.recipes import RECIPES
+from curate.queues.verb import queue
+
+__all__ = ["QUEUE_COLUMNS", "RECIPES", "Filters", "Recipe", "queue", "sheet"]

@@ -1,0 +1,112 @@
+"""Make a queue from what the library holds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+import pandas as pd
+from sqlalchemy import Connection, select
+
+from curate.core.errors import InputError, LibraryError
+from curate.queues.candidates import candidates
+from curate.queues.filters import Filters, check_class
+from curate.queues.recipe import Aim, compose
+from curate.queues.recipes import recipe_of
+from curate.store import facts, runs, schema, views
+from curate.store.library import Library
+
+STAGE = "queue"
+
+
+def queue(
+    library: Library, recipe: str, filters: Filters, *, min_count: int, model: str | None = None
+) -> pd.DataFrame:
+    """List the images that a person should look at next, and why.
+
+    Parameters
+    ----------
+    library : Library
+        Its predictions, labels and classes are asked; the queue is recorded as a run.
+    recipe : str
+        One of `RECIPES`.
+    filters : Filters
+        What every image of the queue fulfils.
+    min_count : int
+        The cutoff that `low-count` looks at.
+    model : str, optional
+        Digest of the checkpoint whose predictions count; the one that predicted last when missing.
+
+    Returns
+    -------
+    DataFrame
+        `QUEUE_COLUMNS`: image_id, path, predicted, score, second (missing where the model has one
+        class), second_score, reason, label (''); one row an image, in the order in which they
+        should be looked at. It may be empty.
+
+    Raises
+    ------
+    InputError
+        No such recipe, class or model.
+    LibraryError
+        There are no predictions yet.
+    PolicyError
+        The filters contradict themselves.
+    """
+    chosen = recipe_of(recipe)
+    parameters = {
+        "recipe": recipe,
+        "filters": asdict(filters),
+        "min_count": min_count,
+        "model": model,
+    }
+    with runs.running(library, STAGE, parameters) as run:
+        with library.reading() as connection:
+            said = _predicted(library, connection, model)
+            counts = facts.class_counts(facts.images(connection))
+        check_class(filters.class_, said.classes, list(counts["label"]))
+        aim = Aim(counts, min_count, filters)
+        with views.asked(library, "predictions", "images") as answering:
+            found = candidates(answering, said.run_ids, filters, chosen.narrow(aim))
+        table = compose(chosen, found, aim)
+        run.summary.update(images=len(table), model=said.model, bulk_id=list(said.run_ids))
+    return table
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """The runs of bulk identification whose predictions belong together, and their model."""
+
+    run_ids: tuple[int, ...]
+    model: str
+    classes: tuple[str, ...]
+
+
+def _predicted(library: Library, connection: Connection, model: str | None) -> _Predicted:
+    """Find the last bulk identification that left predictions, and the runs that it resumed."""
+    table, shards = schema.runs, schema.shards
+    query = (
+        select(table.c.run_id, table.c.key, table.c.parameters)
+        .join(shards, shards.c.run_id == table.c.run_id)
+        .where(shards.c.table == "predictions")
+        .distinct()
+        .order_by(table.c.run_id.desc())
+    )
+    found = [(run_id, key, json.loads(text)) for run_id, key, text in connection.execute(query)]
+    if not found:
+        raise LibraryError(
+            str(library.root),
+            "the library holds no predictions, so there is nothing to make a queue of",
+            "Run `curate bulk-id --model CHECKPOINT FOLDER` first.",
+        )
+    asked = [one for one in found if model is None or one[2]["model"] == model]
+    if not asked:
+        models = sorted({parameters["model"] for _, _, parameters in found})
+        raise InputError(
+            f"model {model!r}",
+            "the library holds no predictions of it",
+            f"Run `curate bulk-id` with it, or ask for one of: {', '.join(models)}.",
+        )
+    _, last, parameters = asked[0]
+    run_ids = sorted(run_id for run_id, key, _ in asked if key == last)
+    return _Predicted(tuple(run_ids), parameters["model"], tuple(parameters["classes"]))
