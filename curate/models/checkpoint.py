@@ -138,6 +138,8 @@ def load(
     path: str | os.PathLike[str],
     arch: str | None = None,
     classes: str | os.PathLike[str] | Sequence[str] | None = None,
+    *,
+    any_classes: bool = False,
 ) -> Checkpoint:
     """Load a checkpoint of ours, or a timm state dict from elsewhere.
 
@@ -150,6 +152,9 @@ def load(
     classes : path-like or sequence of str, optional
         Class names in the order of the logits, for a file that does not hold them: a text file
         with one name a line (see `read_classes`), or the names.
+    any_classes : bool
+        The names do not matter, because the head will be replaced: a file that holds none gets
+        ``output 1``, ``output 2`` ….
 
     Returns
     -------
@@ -169,7 +174,7 @@ def load(
     meta = content.metadata.get(_KEY)
     try:
         if meta is None:
-            checkpoint = _foreign(source, content, arch, classes)
+            checkpoint = _foreign(source, content, arch, classes, any_classes)
         elif arch is not None or classes is not None:
             raise CheckpointError(
                 str(source),
@@ -304,12 +309,15 @@ def _foreign(
     content: weight_files.Content,
     arch: str | None,
     classes: str | os.PathLike[str] | Sequence[str] | None,
+    any_classes: bool,
 ) -> Checkpoint:
     recipe = arch or weight_files.named_architecture(content.metadata)
     if recipe is None:
         raise CheckpointError(
             str(source), "it does not say which architecture it is for", "Name it with --arch"
         )
+    if classes is None and any_classes:
+        classes = [f"output {number + 1}" for number in range(_outputs(recipe, content.tensors))]
     if classes is None:
         raise CheckpointError(
             str(source),
@@ -327,6 +335,14 @@ def _foreign(
         weights=content.tensors,
         licence=licence if isinstance(licence, str) else None,
     )
+
+
+def _outputs(recipe: str, tensors: Mapping[str, Tensor]) -> int:
+    """Count the outputs by the weights of the head; 1 where there is none (it will not fit)."""
+    with torch.random.fork_rng(devices=[]):
+        head = architectures.head_of(architectures.build(recipe, 1))
+    sizes = [len(value) for key, value in tensors.items() if architectures.in_head(key, head)]
+    return max(sizes, default=1)
 
 
 def _fitted(source: str, checkpoint: Checkpoint) -> dict[str, Tensor]:

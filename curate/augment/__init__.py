@@ -1,0 +1,1 @@
+"""Augmentation that cannot spoil a label."""
