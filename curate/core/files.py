@@ -135,16 +135,18 @@ def read(path: bytes) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise NotReadable(describe(error)) from error
-    with os.fdopen(handle, "rb") as file:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise NotReadable("not a regular file")
         if status.st_size > MAX_BYTES:
             raise NotReadable(f"{status.st_size:,} bytes, over the limit of {MAX_BYTES:,}")
-        try:
+        with os.fdopen(handle, "rb", closefd=False) as file:
             return file.read()
-        except OSError as error:
-            raise NotReadable(describe(error)) from error
+    except OSError as error:
+        raise NotReadable(describe(error)) from error
+    finally:
+        os.close(handle)
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:

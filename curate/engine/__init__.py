@@ -6,6 +6,7 @@ collects rows into shards; `progress` shows how far it is.
 
 from __future__ import annotations
 
+from curate.core.errors import InputError
 from curate.engine import processes, serial
 from curate.engine.buffer import Buffer
 from curate.engine.prefetch import prefetched
@@ -18,6 +19,16 @@ BACKENDS: dict[str, Backend] = {
 }
 """Ways to map; the same outcomes by each."""
 
+
+def backend(name: str) -> Backend:
+    """Give the backend of a name; an unknown one is an error that lists the known ones."""
+    if name not in BACKENDS:
+        raise InputError(
+            f"backend {name!r}", "is of no known kind", f"Known: {', '.join(BACKENDS)}."
+        )
+    return BACKENDS[name]
+
+
 __all__ = [
     "BACKENDS",
     "Backend",
@@ -27,6 +38,7 @@ __all__ = [
     "Progress",
     "Work",
     "available_cores",
+    "backend",
     "may_pass_later",
     "prefetched",
     "progress",

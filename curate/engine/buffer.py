@@ -44,6 +44,7 @@ class Buffer(Generic[T]):
     def flush(self) -> None:
         """Hand over what there is."""
         if self._items:
-            self._flush(self._items, self._number)
-            self._items = []
-            self._number += 1
+            # Let go first: interrupted after its commit, a hand-over must not come a second time.
+            items, number = self._items, self._number
+            self._items, self._number = [], number + 1
+            self._flush(items, number)

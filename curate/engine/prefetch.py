@@ -9,6 +9,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+PATIENCE = 2.0
+"""Seconds that closing waits for the source; one that hangs is left to the end of the process."""
+
 
 def prefetched(source: Iterator[T], depth: int) -> Generator[T, None, None]:
     """Yield what `source` yields, made by a thread that is up to `depth` items ahead.
@@ -53,4 +56,4 @@ def prefetched(source: Iterator[T], depth: int) -> Generator[T, None, None]:
             yield from items
     finally:
         closed.set()
-        thread.join()
+        thread.join(PATIENCE)

@@ -14,6 +14,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -49,6 +50,14 @@ class _Worker:
         self.since = time.monotonic()
         self.connection.send((work, limits.memory))
 
+    def ready(self) -> _Worker:
+        """Wait until it can work; a worker that cannot even start is a bug, and no file's fault."""
+        try:
+            self.connection.recv()
+        except (EOFError, OSError) as error:
+            raise RuntimeError(f"a worker did not start (exit {self.end()})") from error
+        return self
+
     def give(self, entries: list[FileEntry]) -> None:
         self.waiting.extend(entries)
         self.since = time.monotonic()
@@ -82,6 +91,8 @@ def each(
     deaths: dict[bytes, int] = {}
     pool = [_Worker(work, limits) for _ in range(workers)]
     try:
+        for worker in pool:
+            worker.ready()
         while True:
             for place, worker in enumerate(pool):
                 if not worker.waiting and (chunk := _next(again, todo, deaths)):
@@ -98,7 +109,7 @@ def each(
                 else:
                     continue
                 if worker.process.returncode is not None:
-                    pool[pool.index(worker)] = _Worker(work, limits)
+                    pool[pool.index(worker)] = _Worker(work, limits).ready()
                     culprit = outcome.entry
                     deaths[culprit.path] = deaths.get(culprit.path, 0) + 1
                     again.extend(worker.waiting)
@@ -129,7 +140,7 @@ def _handed(worker: _Worker, chunk: list[FileEntry], work: Work, limits: Limits)
         worker.give(chunk)
     except OSError:
         worker.end()
-        worker = _Worker(work, limits)
+        worker = _Worker(work, limits).ready()
         worker.give(chunk)
     return worker
 
@@ -138,6 +149,9 @@ def _receive(worker: _Worker) -> Outcome:
     try:
         return worker.receive()
     except (EOFError, OSError):
+        # It has hung up and is about to end; killed before that, it could not say how.
+        with suppress(subprocess.TimeoutExpired):
+            worker.process.wait(timeout=1)
         return _lost(worker, "crash: the decoder died")
 
 

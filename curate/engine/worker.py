@@ -6,6 +6,7 @@ import the user's main script again in every worker.
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import signal
 import sys
@@ -14,11 +15,15 @@ from pathlib import Path
 
 from curate.engine.work import Work, attempt
 
+_PR_SET_PDEATHSIG = 1
+
 
 def main(descriptor: int) -> None:
     """Serve until the parent hangs up."""
     # Ctrl-C is the parent's business: it lets us finish or ends us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A decoder that hangs would not notice that its parent was killed; the kernel does.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     parent: Connection = Connection(descriptor)
     try:
         work, memory = parent.recv()
@@ -31,6 +36,7 @@ def serve(parent: Connection, work: Work, memory: int) -> None:
     """Answer each list of paths with one message a path, in order."""
     function = work.resolve()
     _limit_memory(memory)
+    parent.send("ready")
     while True:
         for path in parent.recv():
             parent.send(attempt(function, path, work.arguments))

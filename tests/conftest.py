@@ -1,0 +1,101 @@
+"""What every test can ask for. None of them sees a library outside its own temporary folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from curate.store.library import Library, opened
+
+from .pictures import encoded, picture
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("curate", deadline=None)
+settings.load_profile("curate")
+
+SHARED = Path(os.environ.get("CURATE_SHARED", Path(__file__).parents[2] / "shared")).resolve()
+
+
+class MakePhoto(Protocol):
+    """Makes an image file; see `photo`."""
+
+    def __call__(
+        self,
+        path: str | Path,
+        seed: int = 0,
+        size: tuple[int, int] = (96, 64),
+        colour: tuple[int, int, int] | None = None,
+        **options: Any,
+    ) -> Path: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="a test that is skipped fails")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--no-skips"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which --no-skips forbids: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start every test in an empty folder: the library found from there can only be its own."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The real photos and hostile files that lie beside the checkout."""
+    if not SHARED.is_dir():
+        said = f"no shared data at {SHARED} ($CURATE_SHARED names another place)"
+        if os.environ.get("CURATE_REQUIRE_SHARED"):
+            pytest.fail(said)
+        pytest.skip(said)
+    return SHARED
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> MakePhoto:
+    """Make image files: smooth noise of a seed, or one colour; the suffix gives the format.
+
+    A relative path starts from the test's folder; folders are made; options go to the encoder.
+    """
+
+    def make(
+        path: str | Path,
+        seed: int = 0,
+        size: tuple[int, int] = (96, 64),
+        colour: tuple[int, int, int] | None = None,
+        **options: Any,
+    ) -> Path:
+        place = tmp_path / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if colour is None:
+            pixels = picture(seed, size)
+        else:
+            pixels = np.full((size[1], size[0], 3), colour, np.uint8)
+        kind = {".png": "PNG", ".webp": "WEBP", ".gif": "GIF"}.get(place.suffix, "JPEG")
+        place.write_bytes(encoded(pixels, kind, **options))
+        return place
+
+    return make
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    """Open a new library in the test's folder."""
+    with opened(tmp_path, make=True) as made:
+        yield made
