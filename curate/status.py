@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import func, select
 
+from curate.core.cutoffs import counted
 from curate.core.names import UNKNOWN
 from curate.store import facts, schema
 from curate.store.library import Library
@@ -54,9 +55,8 @@ def status(library: Library, min_count: int, staged_share: float) -> Status:
     with library.reading() as connection:
         images = facts.images(connection)
         files = schema.files
-        by_status = dict(
-            connection.execute(select(files.c.status, func.count()).group_by(files.c.status)).all()
-        )
+        grouped = select(files.c.status, func.count()).group_by(files.c.status)
+        by_status: dict[str, int] = {row[0]: row[1] for row in connection.execute(grouped)}
         runs = _last_runs(connection)
     classes = against_cutoff(facts.class_counts(images), min_count, staged_share)
     labelled = images["label"].notna()
@@ -76,9 +76,9 @@ def status(library: Library, min_count: int, staged_share: float) -> Status:
 
 def against_cutoff(classes: pd.DataFrame, min_count: int, staged_share: float) -> pd.DataFrame:
     """Add to counts by class what counts towards the min-count, and how many are missing."""
-    others = (classes["staged"] + classes["synthetic"]).clip(upper=int(staged_share * min_count))
-    counted = classes["real"] + others
-    return classes.assign(counted=counted, short=(min_count - counted).clip(lower=0))
+    real, others = classes["real"].to_numpy(), (classes["staged"] + classes["synthetic"]).to_numpy()
+    towards = counted(real, others, min_count, staged_share)
+    return classes.assign(counted=towards, short=(min_count - towards).clip(min=0))
 
 
 def _last_runs(connection: Any) -> list[dict[str, Any]]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.core import names, paths
 from curate.core.errors import FaultsError, InputError
-from curate.formats.tables import read_rows
+from curate.formats.tables import read_records
 
 ORIGINS = ("real", "staged", "synthetic")
 SPLITS = ("train", "val", "test", "benchmark")
@@ -58,7 +56,11 @@ def read_manifest(path: Path, root: bytes) -> pd.DataFrame:
     FaultsError
         With every fault and its line; nothing is returned then.
     """
-    records = _records(path)
+    if path.suffix not in (".csv", ".parquet"):
+        raise InputError(
+            str(path), "is not a manifest", "Give `folder`, a .csv file or a .parquet file."
+        )
+    records = read_records(path, "a manifest")
     _, header = next(records, ("line 1", []))
     faults = _header_faults(header)
     if faults:
@@ -74,41 +76,12 @@ def read_manifest(path: Path, root: bytes) -> pd.DataFrame:
     return table
 
 
-def _records(path: Path) -> Iterator[tuple[str, list[str]]]:
-    if path.suffix == ".parquet":
-        yield from _parquet_records(path)
-    elif path.suffix == ".csv":
-        for line, cells in read_rows(path):
-            yield f"line {line}", cells
-    else:
-        raise InputError(
-            str(path), "is not a manifest", "Give `folder`, a .csv file or a .parquet file."
-        )
-
-
-def _parquet_records(path: Path) -> Iterator[tuple[str, list[str]]]:
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(str(path), f"is not a Parquet file ({error})", _REMEDY) from error
-    yield "schema", list(table.column_names)
-    row = 0
-    for batch in table.to_batches(max_chunksize=10_000):
-        columns = [column.to_pylist() for column in batch.columns]
-        for values in zip(*columns, strict=True):
-            row += 1
-            yield f"row {row}", [_text(value) for value in values]
-
-
-def _text(value: object) -> str:
-    # NaN, the only value unlike itself, stands for a missing one in Parquet too.
-    return "" if value is None or value != value else str(value)
-
-
 def _header_faults(header: Sequence[str]) -> list[str]:
     faults = [
         f"line 1: the column {name!r} is missing" for name in COLUMNS[:2] if name not in header
     ]
+    if {"group", "group_group"} <= set(header):
+        faults.append("line 1: the columns 'group' and 'group_group' are the same group")
     for name in dict.fromkeys(header):
         if header.count(name) > 1:
             faults.append(f"line 1: the column {name!r} is there {header.count(name)} times")
@@ -128,6 +101,8 @@ def _read_row(reading: _Reading, line: str, cells: list[str]) -> None:
         return
     row = dict(zip(reading.header, cells, strict=True))
     found = [fault for name, text in row.items() if (fault := _cell_fault(name, text))]
+    if row.get("sub_class") and not row["label"]:
+        found.append("a sub_class without a label")
     place, fault = _resolve(row["path"], reading.root)
     if fault:
         found.append(fault)

@@ -74,6 +74,53 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         ) from error
 
 
+def read_records(path: Path, what: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the records of a CSV or Parquet file as (place, cells), all cells as texts.
+
+    The header is the first record; ``place`` is ``line 7`` or ``row 7``.
+
+    Parameters
+    ----------
+    path : Path
+        ``.csv`` or ``.parquet``.
+    what : str
+        What the table is, for the error about another suffix.
+
+    Raises
+    ------
+    InputError, FaultsError
+        As `read_rows`; or neither suffix, or not Parquet.
+    """
+    if path.suffix == ".csv":
+        for line, cells in read_rows(path):
+            yield f"line {line}", cells
+    elif path.suffix == ".parquet":
+        yield from _parquet_records(path)
+    else:
+        raise InputError(str(path), f"is not {what}", "Give a .csv or a .parquet file.")
+
+
+def _parquet_records(path: Path) -> Iterator[tuple[str, list[str]]]:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            str(path), f"is not a Parquet file ({error})", "Give one that is."
+        ) from error
+    yield "schema", list(table.column_names)
+    row = 0
+    for batch in table.to_batches(max_chunksize=10_000):
+        columns = [column.to_pylist() for column in batch.columns]
+        for values in zip(*columns, strict=True):
+            row += 1
+            yield f"row {row}", [_text(value) for value in values]
+
+
+def _text(value: object) -> str:
+    # NaN, the only value unlike itself, stands for a missing one in Parquet too.
+    return "" if value is None or value != value else str(value)
+
+
 def _decoded(path: Path, data: bytes) -> str:
     remedy = "Save it as CSV in UTF-8 and give the command again."
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -30,6 +30,9 @@ def from_folders(found: Iterable[bytes], root: bytes) -> tuple[pd.DataFrame, lis
     wrong: dict[tuple[bytes, ...], None] = {}
     for path in found:
         parts = path[len(root) :].strip(b"/").split(b"/")[:-1][:2]
+        if any(part.startswith(b".") for part in parts):
+            # `.thumbnails` and the like are some program's, and no class.
+            parts = []
         try:
             label, sub_class = ([part.decode() for part in parts] + ["", ""])[:2]
         except UnicodeDecodeError:
@@ -84,7 +87,7 @@ def label_changes(
     new = joined["label_kept"].isna()
     fresh = ~new & _differs(joined, "_kept") & _differs(joined, "_said")
     changes = joined[new | fresh] if revises else joined[new]
-    moved = joined[fresh & (joined["label"] != joined["label_kept"]) & (not revises)]
+    moved = joined[fresh & (not revises)]
     holds = joined.set_index("image_id")["label_kept"].where(~(fresh & revises).to_numpy())
     holds = holds.fillna(joined.set_index("image_id")["label"])
     twins = stated[stated["image_id"].duplicated()]
@@ -92,7 +95,11 @@ def label_changes(
     twins = twins[twins["label"] != twins["label_kept"]]
     conflicts = pd.concat(
         [
-            moved.assign(reason="it lies in another class's folder now; its label stays"),
+            moved.assign(
+                reason="it lies in another class's folder now; its label stays",
+                label=_in_full(moved, ""),
+                label_kept=_in_full(moved, "_kept"),
+            ),
             twins.assign(reason="the same content lies under two labels; the first stays"),
         ]
     )
@@ -124,6 +131,13 @@ def value_changes(stated: pd.DataFrame, column: str, current: pd.Series) -> pd.D
     differs = told[column].to_numpy() != current.reindex(told["image_id"]).to_numpy()
     changes: pd.DataFrame = told[differs]
     return changes
+
+
+def _in_full(rows: pd.DataFrame, suffix: str) -> pd.Series:
+    """Write classes with their sub-classes: ``kangaroo/joey``."""
+    pairs = zip(rows[f"label{suffix}"], rows[f"sub_class{suffix}"], strict=True)
+    written = [f"{label}/{sub_class}" if sub_class else label for label, sub_class in pairs]
+    return pd.Series(written, index=rows.index, dtype=object)
 
 
 def _differs(joined: pd.DataFrame, suffix: str) -> pd.Series:

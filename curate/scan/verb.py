@@ -181,7 +181,7 @@ def _look(
 
     buffer = engine.Buffer(keep)
     work = engine.Work("curate.core.look:look")
-    outcomes = engine.BACKENDS[backend](todo, work, min(workers, len(todo)), engine.Limits())
+    outcomes = engine.backend(backend)(todo, work, min(workers, len(todo)), engine.Limits())
     failed = 0
     with engine.progress("Scanning", len(todo)) as advance:
         try:
@@ -245,9 +245,12 @@ def _decide(
         revises=revises,
     )
     decide("label", "", changes, "label")
-    for kind in ("origin", "split"):
-        current = decisions.current(connection, kind).set_index("image_id")["value"]
-        decide(kind, "", value_changes(told, kind, current), kind)
+    current = decisions.current(connection, "origin").set_index("image_id")["value"]
+    decide("origin", "", value_changes(told, "origin", current), "origin")
+    # Only an image that never had a place takes the manifest's: the permanent split stays put.
+    placed = decisions.current(connection, "split", withdrawn=False)["image_id"]
+    unplaced = told[~told["image_id"].isin(placed)]
+    decide("split", "", value_changes(unplaced, "split", pd.Series(dtype=object)), "split")
     groups = decisions.current(connection, "group")
     for column in stated.columns:
         if column == "group" or column.startswith("group_"):

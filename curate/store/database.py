@@ -35,6 +35,8 @@ def connect(path: Path) -> sa.Engine:
         connection.execute("PRAGMA journal_mode=TRUNCATE")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        # Without it, REPLACE deletes rows behind the back of the triggers that guard the log.
+        connection.execute("PRAGMA recursive_triggers=ON")
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:

@@ -74,7 +74,9 @@ def append(connection: Connection, run_id: int, made: Iterable[Decision]) -> int
     return new
 
 
-def current(connection: Connection, kind: str, actors: Sequence[str] = ()) -> pd.DataFrame:
+def current(
+    connection: Connection, kind: str, actors: Sequence[str] = (), *, withdrawn: bool = True
+) -> pd.DataFrame:
     """Give the last decision of a kind for each image (and field).
 
     Parameters
@@ -85,6 +87,9 @@ def current(connection: Connection, kind: str, actors: Sequence[str] = ()) -> pd
         One of `KINDS`.
     actors : sequence of str
         Only what these said; everybody when empty.
+    withdrawn : bool
+        Whether a decision that took an earlier one back (its value is '') counts; otherwise the
+        last one with a value is given.
 
     Returns
     -------
@@ -95,6 +100,8 @@ def current(connection: Connection, kind: str, actors: Sequence[str] = ()) -> pd
     said = log.c.kind == kind
     if actors:
         said &= log.c.actor.in_(actors)
+    if not withdrawn:
+        said &= log.c.value != ""
     last = (
         select(func.max(log.c.seq).label("seq"))
         .where(said)

@@ -25,13 +25,13 @@ def images(connection: Connection) -> pd.DataFrame:
     placed = files.one_path_each(connection).set_index("image_id")["path"]
     labels = decisions.current(connection, "label").set_index("image_id")
     table = pd.DataFrame(index=placed.index.union(labels.index).rename("image_id").sort_values())
-    table["path"] = placed.reindex(table.index).fillna("").astype(object)
+    table["path"] = placed.astype(object).reindex(table.index).fillna("")
     table["label"] = _texts(labels["value"], table.index)
     table["sub_class"] = _texts(labels["detail"].map(lambda d: d.get("sub_class", "")), table.index)
     origins = decisions.current(connection, "origin").set_index("image_id")["value"]
-    table["origin"] = origins.reindex(table.index).fillna("real").astype(object)
+    table["origin"] = origins.astype(object).reindex(table.index).fillna("real")
     splits = decisions.current(connection, "split").set_index("image_id")["value"]
-    table["split"] = splits.reindex(table.index).fillna("").astype(object)
+    table["split"] = splits.astype(object).reindex(table.index).fillna("")
     rejected = decisions.current(connection, "reject").set_index("image_id")["value"]
     table["unusable_reason"] = _unusable(table, _texts(rejected, table.index))
     table["usable"] = table["unusable_reason"] == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -65,12 +66,13 @@ def find(start: Path) -> Path | None:
 
 def _is_library(place: Path) -> bool:
     # A library without its database is one all the same: it is refused, not begun anew.
-    return (place / FOLDER / DATABASE).exists() or _was_used(place)
+    # `os.path`, because a folder above may be closed to us, which is no error.
+    return os.path.exists(place / FOLDER / DATABASE) or _was_used(place)
 
 
 def _was_used(place: Path) -> bool:
     # The first stage that ran left its lock file.
-    return (place / FOLDER / LOCKS).is_dir()
+    return os.path.isdir(place / FOLDER / LOCKS)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -49,7 +50,9 @@ def _shards(table: str, columns: str) -> View:
     def view(answering: duckdb.DuckDBPyConnection, library: Library, found: Connection) -> None:
         parts = shards.paths(library, shards.referenced(found, table))
         if parts:
-            answering.read_parquet([str(path) for path in parts]).create_view(table)
+            # The folder of the library may have characters that DuckDB would take for a pattern.
+            exact = [re.sub(r"[*?[]", r"[\g<0>]", str(path)) for path in parts]
+            answering.read_parquet(exact).create_view(table)
         else:
             answering.execute(f"CREATE TABLE {table} ({columns})")
 

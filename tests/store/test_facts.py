@@ -1,0 +1,110 @@
+"""The facts of an image are what the decisions say now."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from curate.store import facts
+from curate.store.library import Library
+
+from .made import decide, file_row, put_files, said
+
+
+def images(library: Library) -> pd.DataFrame:
+    with library.reading() as connection:
+        return facts.images(connection).set_index("image_id")
+
+
+def some(library: Library, image_id: str, columns: list[str]) -> list[object]:
+    row = images(library).loc[image_id].to_dict()
+    return [row[name] for name in columns]
+
+
+def test_an_empty_library_has_the_columns_and_no_rows(library: Library) -> None:
+    with library.reading() as connection:
+        table = facts.images(connection)
+        counts = facts.class_counts(table)
+    assert list(table.columns) == [
+        "image_id", "path", "label", "sub_class", "origin", "split", "unusable_reason", "usable",
+    ]  # fmt: skip
+    assert len(table) == 0
+    assert list(counts.columns) == ["label", "real", "staged", "synthetic", "usable"]
+    assert len(counts) == 0
+
+
+def test_an_image_without_decisions_is_real_and_unlabelled(library: Library) -> None:
+    put_files(library, file_row(b"/p/b.jpg", "i1"), file_row(b"/p/a\n.jpg", "i1"))
+    row = images(library).loc["i1"]
+    assert row["path"] == r"/p/a\x0a.jpg"
+    assert pd.isna(row["label"])
+    assert pd.isna(row["sub_class"])
+    assert (row["origin"], row["split"], row["usable"]) == ("real", "", True)
+
+
+def test_decisions_are_laid_beside_each_other(library: Library) -> None:
+    put_files(library, *(file_row(f"/p/{n}.jpg".encode(), n) for n in ("i1", "i2", "i3")))
+    decide(
+        library,
+        said("label", "i1", "kangaroo", detail={"sub_class": "joey"}),
+        said("label", "i2", "unknown"),
+        said("origin", "i2", "staged"),
+        said("split", "i1", "benchmark"),
+        said("group", "i1", "b7", field="burst"),
+        said("group", "i2", "b8", field="burst"),
+        said("group", "i2", "", field="burst"),
+    )
+    table = images(library)
+    assert some(library, "i1", ["label", "sub_class", "split", "group_burst"]) == [
+        "kangaroo", "joey", "benchmark", "b7",
+    ]  # fmt: skip
+    assert table.loc["i2", "origin"] == "staged"
+    assert table["group_burst"].isna().tolist() == [False, True, True]
+    assert table["sub_class"].isna().tolist() == [False, True, True]
+
+
+def test_a_rejected_image_is_not_usable_until_it_is_taken_back(library: Library) -> None:
+    put_files(library, file_row(b"/p/a.jpg", "i1"))
+    decide(library, said("reject", "i1", "blurred"))
+    assert some(library, "i1", ["usable", "unusable_reason"]) == [
+        False, "rejected: blurred",
+    ]  # fmt: skip
+    decide(library, said("reject", "i1", ""))
+    assert images(library).loc["i1", "usable"]
+
+
+def test_a_labelled_image_whose_files_are_gone_stays_and_is_not_usable(library: Library) -> None:
+    put_files(library, file_row(b"/p/a.jpg", "i1", status="gone"))
+    decide(library, said("label", "i1", "cat"))
+    assert some(library, "i1", ["path", "usable", "unusable_reason"]) == [
+        "", False, "no file of it can be read any more",
+    ]  # fmt: skip
+
+
+def test_a_file_that_failed_is_no_image(library: Library) -> None:
+    put_files(library, file_row(b"/p/a.jpg"))
+    assert len(images(library)) == 0
+
+
+def test_rows_are_sorted_and_one_an_image(library: Library) -> None:
+    names = ["c", "a", "b"]
+    put_files(library, *(file_row(f"/p/{n}{k}.jpg".encode(), n) for n in names for k in "12"))
+    decide(library, said("label", "z", "cat"), said("label", "b", "cat"))
+    assert images(library).index.tolist() == ["a", "b", "c", "z"]
+
+
+def test_classes_are_counted_by_origin_without_what_cannot_be_used(library: Library) -> None:
+    put_files(library, *(file_row(f"/p/{n}.jpg".encode(), f"i{n}") for n in range(6)))
+    decide(
+        library,
+        *(said("label", f"i{n}", "cat" if n < 3 else "ant") for n in range(4)),
+        said("label", "i4", "unknown"),
+        said("origin", "i1", "staged"),
+        said("origin", "i2", "synthetic"),
+        said("label", "gone", "cat"),
+        said("reject", "i3", "blank"),
+    )
+    with library.reading() as connection:
+        counts = facts.class_counts(facts.images(connection))
+    assert counts.to_dict("records") == [
+        {"label": "cat", "real": 1, "staged": 1, "synthetic": 1, "usable": 3}
+    ]
