@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from sqlalchemy import Connection, select
 
 from curate.core import names, paths
 from curate.core.chunks import batched
-from curate.core.errors import FaultsError, InputError
+from curate.core.errors import FaultsError
 from curate.core.names import REJECTED, UNKNOWN
-from curate.formats.tables import read_rows
+from curate.formats.tables import read_records
 from curate.store import decisions, facts, runs, schema
 from curate.store.decisions import Decision
 from curate.store.library import Library
@@ -171,7 +169,7 @@ def export_labels(library: Library) -> pd.DataFrame:
 
 def _read(path: Path, faults: _Faults) -> tuple[list[_Row], int]:
     """Read the rows that have an answer, and how many have none; note what is wrong with a row."""
-    records = _records(path)
+    records = read_records(path, "a table of answers")
     _, header = next(records, ("", []))
     wrong = _header_faults(header)
     if wrong:
@@ -191,26 +189,6 @@ def _read(path: Path, faults: _Faults) -> tuple[list[_Row], int]:
         else:
             unanswered += 1
     return answered, unanswered
-
-
-def _records(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield the header and the rows, each with its place."""
-    if path.suffix == ".csv":
-        for line, cells in read_rows(path):
-            yield f"line {line}", cells
-    elif path.suffix == ".parquet":
-        try:
-            table = pq.read_table(path)
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(str(path), f"is not a Parquet file ({error})", _REMEDY) from error
-        yield "schema", list(table.column_names)
-        columns = [column.to_pylist() for column in table.columns]
-        for number, values in enumerate(zip(*columns, strict=True), start=1):
-            yield f"row {number}", ["" if value is None else str(value) for value in values]
-    else:
-        raise InputError(
-            str(path), "is not a table of answers", "Give the .csv or .parquet file of a queue."
-        )
 
 
 def _header_faults(header: Sequence[str]) -> list[str]:

@@ -83,13 +83,17 @@ class _Predicted:
 
 
 def _predicted(library: Library, connection: Connection, model: str | None) -> _Predicted:
-    """Find the last bulk identification that left predictions, and the runs that it resumed."""
+    """Find the last bulk identification that has predictions, and the runs that it resumed."""
     table, shards = schema.runs, schema.shards
-    query = (
-        select(table.c.run_id, table.c.key, table.c.parameters)
+    filled = (
+        select(table.c.key)
         .join(shards, shards.c.run_id == table.c.run_id)
         .where(shards.c.table == "predictions")
-        .distinct()
+    )
+    # A run that found everything known left no shard of its own, and is the last one all the same.
+    query = (
+        select(table.c.run_id, table.c.key, table.c.parameters)
+        .where(table.c.stage == "bulk-id", table.c.key.in_(filled))
         .order_by(table.c.run_id.desc())
     )
     found = [(run_id, key, json.loads(text)) for run_id, key, text in connection.execute(query)]

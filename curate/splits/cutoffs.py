@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from curate.core import chance
+from curate.core.cutoffs import counted, most_staged
 from curate.core.errors import PolicyError
 from curate.splits.groups import Ties
 from curate.splits.policy import SplitPolicy
@@ -66,13 +67,7 @@ def tally(rows: Rows, ties: Ties, policy: SplitPolicy) -> Tally:
 
 def count(real: Ints, others: Ints, policy: SplitPolicy, min_count: int) -> Ints:
     """What counts towards a min-count: real images, and others up to the staged share of it."""
-    return real + np.minimum(others, most_staged(policy, min_count))
-
-
-def most_staged(policy: SplitPolicy, min_count: int) -> int:
-    """How many staged and synthetic images count towards a min-count, at most."""
-    # The nudge keeps 0.29 * 100 from counting as 28.
-    return int(policy.staged_share * min_count + 1e-9)
+    return counted(real, others, min_count, policy.staged_share)
 
 
 def keep(rows: Rows, ties: Ties, counts: Tally, policy: SplitPolicy) -> Bools:
@@ -97,7 +92,7 @@ def keep(rows: Rows, ties: Ties, counts: Tally, policy: SplitPolicy) -> Bools:
     # Old staged images must not crowd out the new real ones that carry the class over min-count.
     settled = usable & ties.anchored & (rows.origin == REAL)
     has = np.bincount(rows.klass[settled], minlength=classes)
-    needed = policy.min_count - has - most_staged(policy, policy.min_count)
+    needed = policy.min_count - has - most_staged(policy.min_count, policy.staged_share)
     tier = np.select([real & old, old, real], [0, 2, 3], default=4)
     urgent = _rank(klass * 5 + tier, drawn, who) < needed[klass]
     tier[(tier == 3) & urgent] = 1

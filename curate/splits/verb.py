@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 
 import pandas as pd
@@ -32,8 +32,7 @@ def split(library: Library, policy: SplitPolicy) -> Assignment:
         No class passes the cutoff.
     """
     with runs.running(library, STAGE, asdict(policy)) as run:
-        images = _images(library)
-        assignment = assign(images, policy, _previous(images))
+        images, assignment = _assigned(library, policy)
         with library.writing() as connection:
             decisions.append(connection, run.run_id, _new(assignment, images, run.run_id))
         run.summary["digest"] = digest(assignment.table)
@@ -43,8 +42,7 @@ def split(library: Library, policy: SplitPolicy) -> Assignment:
 
 def preview(library: Library, policy: SplitPolicy) -> Assignment:
     """Assign without writing anything down: for `--explain`, and for throw-away models."""
-    images = _images(library)
-    return assign(images, policy, _previous(images))
+    return _assigned(library, policy)[1]
 
 
 def digest(table: pd.DataFrame) -> str:
@@ -54,13 +52,17 @@ def digest(table: pd.DataFrame) -> str:
     return sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 
-def _images(library: Library) -> pd.DataFrame:
+def _assigned(library: Library, policy: SplitPolicy) -> tuple[pd.DataFrame, Assignment]:
     with library.reading() as connection:
-        return facts.images(connection)
-
-
-def _previous(images: pd.DataFrame) -> pd.DataFrame:
-    return images.loc[images["split"] != "", ["image_id", "split"]]
+        images = facts.images(connection)
+        # An image that was left out and comes back returns to the split it once was in: what
+        # has trained a model must never test one.
+        placed = decisions.current(connection, "split", withdrawn=False)
+    previous = placed[["image_id", "value"]].rename(columns={"value": "split"})
+    assignment = assign(images, policy, previous[previous["image_id"].isin(images["image_id"])])
+    now = set(images.loc[images["split"] != "", "image_id"])
+    news = assignment.changes[assignment.changes["image_id"].isin(now)]
+    return images, replace(assignment, changes=news.reset_index(drop=True))
 
 
 def _new(assignment: Assignment, images: pd.DataFrame, run_id: int) -> list[Decision]:
