@@ -341,7 +341,8 @@ def _outputs(recipe: str, tensors: Mapping[str, Tensor]) -> int:
     """Count the outputs by the weights of the head; 1 where there is none (it will not fit)."""
     with torch.random.fork_rng(devices=[]):
         head = architectures.head_of(architectures.build(recipe, 1))
-    sizes = [len(value) for key, value in tensors.items() if architectures.in_head(key, head)]
+    heads = (value for key, value in tensors.items() if architectures.in_head(key, head))
+    sizes = [len(value) for value in heads if value.ndim]
     return max(sizes, default=1)
 
 

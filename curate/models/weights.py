@@ -193,6 +193,8 @@ def _is_plain(key: object, value: object) -> bool:
         and isinstance(value, Tensor)
         and value.layout == torch.strided
         and not (value.is_quantized or value.is_meta or value.is_complex())
+        # A view can claim a terabyte over the storage of one number.
+        and value.numel() * value.element_size() <= value.untyped_storage().nbytes()
     )
 
 

@@ -1,0 +1,77 @@
+"""The best and the last checkpoint of a training, on disk after every epoch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from curate.models.checkpoint import Checkpoint, save
+
+Row = dict[str, float]
+
+
+def last_path(out: Path) -> Path:
+    """Where the checkpoint after the last epoch lies: ``ckpt.pt`` → ``ckpt.last.pt``."""
+    return out.with_name(f"{out.stem}.last{out.suffix}")
+
+
+def rank(row: Row) -> tuple[float, float]:
+    """Order epochs: by accuracy on val, then by low loss there. Without val, the later is better.
+
+    A validation loss that is not a number loses every tie.
+    """
+    accuracy, loss = row["val_accuracy"], row["val_loss"]
+    if math.isnan(accuracy):
+        return row["epoch"], 0.0
+    return accuracy, -math.inf if math.isnan(loss) else -loss
+
+
+class Keeper:
+    """Writes checkpoints: `best` only when an epoch is better than all before it.
+
+    Parameters
+    ----------
+    plain : Checkpoint
+        All but the weights and the metrics.
+    out : Path
+        Of the best one.
+    """
+
+    def __init__(self, plain: Checkpoint, out: Path) -> None:
+        self._plain = plain
+        self._out = out
+        self.best: Checkpoint | None = None
+        self._rank = (-math.inf, -math.inf)
+
+    def keep(self, model: nn.Module, row: Row) -> None:
+        """Write the state after an epoch, with its row of the history."""
+        metrics = {name: value for name, value in row.items() if math.isfinite(value)}
+        state = replace(self._plain, weights=_copy(model), metrics=metrics)
+        save(state, last_path(self._out))
+        if rank(row) > self._rank:
+            self._rank = rank(row)
+            self.best = save(state, self._out)
+
+    def rescue(self, model: nn.Module) -> None:
+        """Write what there is if the first epoch was interrupted; later there are checkpoints."""
+        if self.best is None:
+            state = replace(self._plain, weights=_copy(model), metrics={"epoch": 0})
+            save(state, last_path(self._out))
+            self.best = save(state, self._out)
+
+    def finish(self, metrics: Row) -> Checkpoint:
+        """Add what was measured on the test split to the best checkpoint."""
+        if self.best is None:
+            raise RuntimeError("finish() before the first keep()")
+        fine = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        self.best = save(replace(self.best, metrics={**self.best.metrics, **fine}), self._out)
+        return self.best
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    with torch.no_grad():
+        return {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
