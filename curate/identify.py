@@ -172,9 +172,7 @@ def bulk_id(
             work = engine.Work(
                 "curate.models.reading:read_prepared", {"preprocessing": loaded.preprocessing}
             )
-            outcomes = engine.BACKENDS[backend](
-                todo, work, min(workers, len(todo)), engine.Limits()
-            )
+            outcomes = engine.backend(backend)(todo, work, min(workers, len(todo)), engine.Limits())
             rows = _identify(outcomes, classifier, loaded, batch_size, top)
             seconds = _keep(library, run.run_id, rows, len(todo))
         with library.writing() as connection:

@@ -1,0 +1,40 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+LibraryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--library",
+        metavar="FOLDER",
+        help="The folder that holds .curate/ (found by walking up when not given).",
+        show_default=False,
+    ),
+]
+CsvOption = Annotated[
+    Path | None,
+    typer.Option("--csv", metavar="FILE", help="Write the table as CSV.", show_default=False),
+]
+ParquetOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--parquet", metavar="FILE", help="Write the table as Parquet.", show_default=False
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")
+]
+MinCount = Annotated[
+    int | None,
+    typer.Option(
+        help="A class with fewer usable images is left out.  [default: 40]", show_default=False
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")]
+Workers = Annotated[int, typer.Option(help="Processes that decode; 0 chooses.", min=0)]
+BatchSize = Annotated[int | None, typer.Option(help="Images in a batch.", min=1)]

@@ -1,0 +1,144 @@
+"""What commands print: short tables for people, JSON for programs, files on request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BAR = 30
+"""Width of a bar in characters."""
+
+
+@dataclass
+class Printer:
+    """Prints for people, or collects for programs: a command says everything once.
+
+    Parameters
+    ----------
+    as_json : bool
+        Print one JSON object at the end instead of everything else.
+    """
+
+    as_json: bool = False
+    collected: dict[str, Any] = field(default_factory=dict)
+    console: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
+
+    def say(self, text: str = "") -> None:
+        """Print a line for people."""
+        if not self.as_json:
+            self.console.print(text, markup=False)
+
+    def facts(self, **values: Any) -> None:
+        """Collect values for programs."""
+        self.collected.update(values)
+
+    def next(self, command: str, why: str = "") -> None:
+        """Name the command that comes next."""
+        self.facts(next=command)
+        self.say(f"\nNext: {command}" + (f"   ({why})" if why else ""))
+
+    def table(
+        self, header: Sequence[str], rows: Iterable[Sequence[Any]], styles: Sequence[str] = ()
+    ) -> None:
+        """Print a short table; numbers stand to the right, `styles` colour rows."""
+        if self.as_json:
+            return
+        listed = [[_cell(value) for value in row] for row in rows]
+        drawn = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+        for place, column in enumerate(zip(*listed, strict=True), start=1):
+            numeric = all(isinstance(cell, int | float) for cell in column)
+            # The last column holds the longest texts: it alone may go on in the next line.
+            drawn.add_column(
+                header[place - 1],
+                justify="right" if numeric else "left",
+                no_wrap=place < len(header),
+                overflow="fold",
+            )
+        for number, row in enumerate(listed):
+            style = styles[number] if number < len(styles) else ""
+            drawn.add_row(*[Text(_shown(cell)) for cell in row], style=style)
+        if listed:
+            self.console.print(drawn)
+
+    def write(self, table: pd.DataFrame, csv: Path | None, parquet: Path | None) -> None:
+        """Write a table to the files that were asked for."""
+        from curate.formats import tables
+
+        if csv is not None:
+            tables.write_csv(table, csv)
+            self.say(f"Wrote {len(table):,} rows to {csv}")
+        if parquet is not None:
+            tables.write_parquet(table, parquet)
+            self.say(f"Wrote {len(table):,} rows to {parquet}")
+
+    def finish(self) -> None:
+        """Print what was collected, where JSON was asked for."""
+        if self.as_json:
+            print(json.dumps(self.collected, ensure_ascii=False, default=_plain))
+
+
+def bar(share: float, width: int = BAR) -> str:
+    """Draw a bar for a share between 0 and 1, in eighths of a character."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return "█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as plain values, missing ones as None."""
+    return [
+        {str(name): None if _missing(value) else value for name, value in row.items()}
+        for row in table.to_dict("records")
+    ]
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Say a number with its noun: ``1 image``, ``1,234 images``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def tail(path: str, width: int = 36) -> str:
+    """Shorten a path to its end, which tells files apart."""
+    return path if len(path) <= width else f"…{path[1 - width :]}"
+
+
+def histogram(values: Sequence[float], bins: int = 10) -> list[tuple[str, int]]:
+    """Count scores between 0 and 1 in equal bins; each with its label."""
+    counts = [0] * bins
+    for value in values:
+        counts[min(int(value * bins), bins - 1)] += 1
+    return [(f"{n / bins:.1f}–{(n + 1) / bins:.1f}", count) for n, count in enumerate(counts)]
+
+
+def _cell(value: Any) -> Any:
+    return "" if _missing(value) else value
+
+
+def _shown(cell: Any) -> str:
+    return (
+        f"{cell:,}"
+        if isinstance(cell, int)
+        else f"{cell:.3f}"
+        if isinstance(cell, float)
+        else str(cell)
+    )
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value.item() if hasattr(value, "item") else str(value)

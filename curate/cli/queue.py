@@ -1,0 +1,99 @@
+"""`curate queue`: which images should a person look at next, and why?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curate.cli.options import CsvOption, JsonOption, LibraryOption, MinCount, ParquetOption
+
+SHOWN = 12
+"""Rows that are shown; all of them are in the files."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(queue)
+
+
+def queue(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="low-count, look-alike or low-score.")
+    ],
+    class_: Annotated[
+        str,
+        typer.Option(
+            "--class", metavar="NAME", help="Only images predicted as this.", show_default=False
+        ),
+    ] = "",
+    min_score: Annotated[
+        float | None, typer.Option(help="Only scores from this on.", show_default=False)
+    ] = None,
+    max_score: Annotated[
+        float | None, typer.Option(help="Only scores up to this.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(help="At most so many images.", min=1)] = 500,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CKPT",
+            exists=True,
+            dir_okay=False,
+            help="Predictions of this checkpoint; the last one when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    min_count: MinCount = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw a contact sheet (JPEG).", show_default=False),
+    ] = None,
+    library: LibraryOption = None,
+    csv: CsvOption = None,
+    parquet: ParquetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the images to look at next, each with its reason.
+
+    Fill in the column `label` of the CSV and give it to `curate label import`.
+    """
+    from curate import queues
+    from curate.cli.output import Printer, counted, records, tail
+    from curate.core import config
+    from curate.core.contact_sheet import write
+    from curate.core.identity import file_id
+    from curate.store.library import opened
+
+    printer = Printer(as_json)
+    filters = queues.Filters(class_=class_, min_score=min_score, max_score=max_score, limit=limit)
+    with opened(library) as place:
+        settings = config.load(place.root).split
+        table = queues.queue(
+            place,
+            recipe,
+            filters,
+            min_count=min_count or settings.min_count,
+            model=file_id(model) if model else None,
+        )
+        printer.facts(images=len(table), rows=records(table))
+        printer.say(
+            f"{counted(len(table), 'image')} to look at" if len(table) else "Nothing to look at."
+        )
+        printer.table(
+            ["file", "predicted", "score", "reason"],
+            [
+                (tail(row["path"], 24), row["predicted"], row["score"], row["reason"])
+                for row in records(table.head(SHOWN))
+            ],
+        )
+        if len(table) > SHOWN:
+            printer.say(f"… and {len(table) - SHOWN:,} more")
+        printer.write(table, csv, parquet)
+        if sheet is not None and len(table):
+            write(sheet, queues.sheet(place, table, recipe))
+            printer.say(f"Drew a contact sheet: {sheet}")
+    name = csv or "queue.csv"
+    printer.next(f"curate label import {name}", f"after filling in the column label of {name}")
+    printer.finish()
