@@ -21,13 +21,15 @@ import pyarrow.parquet as pq
 from sqlalchemy import Connection, select
 
 from curate import engine
-from curate.core import paths
+from curate.core import names, paths
+from curate.core.errors import CheckpointError
 from curate.core.files import FileEntry, Walked, listed
 from curate.core.identity import Content
+from curate.core.names import UNKNOWN
 from curate.models import checkpoint as checkpoints
 from curate.models.classify import Classifier
 from curate.models.scores import score_table
-from curate.store import files, runs, shards
+from curate.store import decisions, files, runs, shards
 from curate.store.files import FileRow
 from curate.store.library import Library
 from curate.store.schema import runs as runs_table
@@ -106,6 +108,7 @@ def bulk_id(
     *,
     arch: str | None = None,
     classes: str | os.PathLike[str] | Sequence[str] | None = None,
+    other_classes: bool = False,
     top: int = 5,
     device: str = "auto",
     batch_size: int = BATCH_SIZE,
@@ -124,6 +127,8 @@ def bulk_id(
         Folders (or single files).
     arch, classes
         For a checkpoint from elsewhere: see `curate.models.checkpoint.load`.
+    other_classes : bool
+        Take a checkpoint of ours although it knows classes that this library's labels lack.
     top : int
         How many classes are kept for each image.
     device : str
@@ -140,11 +145,13 @@ def bulk_id(
     InputError
         A folder is missing or holds no file.
     CheckpointError
-        The checkpoint cannot be used.
+        The checkpoint cannot be used, or its classes are not this library's.
     """
     passed = Walked()
     places, entries = _listed(roots, passed)
     loaded = checkpoints.load(model, arch, classes)
+    if classes is None and not other_classes:
+        _check_classes(library, os.fspath(model), loaded.classes)
     asked = {
         "model": loaded.digest,
         "arch": loaded.arch,
@@ -210,6 +217,23 @@ def _listed(
         places.append(place)
         entries.update((entry.path, entry) for entry in found)
     return places, [entries[path] for path in sorted(entries)]
+
+
+def _check_classes(library: Library, model: str, classes: Sequence[str]) -> None:
+    """Refuse a model of other labels: its answers would become classes that nobody meant."""
+    with library.reading() as connection:
+        known = set(decisions.current(connection, "label")["value"]) - {UNKNOWN}
+    lacking = [name for name in classes if name not in known] if known else []
+    if lacking:
+        meant = names.nearest(lacking[0], known)
+        shown = ", ".join(map(repr, lacking[:5])) + (", …" if len(lacking) > 5 else "")
+        raise CheckpointError(
+            model,
+            f"{len(lacking)} of its {len(classes)} classes are not in this library: {shown}"
+            + (f" (the nearest to the first is {meant!r})" if meant else ""),
+            "Scan the labelled images that it was made from, name another --library, or take it "
+            "all the same with --other-classes.",
+        )
 
 
 def _is_done(known: FileRow | None, entry: FileEntry, done: set[str]) -> bool:

@@ -47,6 +47,12 @@ def bulk_id(
             metavar="FILE", help="Its class names, one a line, in order.", show_default=False
         ),
     ] = None,
+    other_classes: Annotated[
+        bool,
+        typer.Option(
+            "--other-classes", help="The model may know classes that the library's labels lack."
+        ),
+    ] = False,
     top: Annotated[int, typer.Option(help="Classes kept for each image.", min=1)] = 5,
     device: Device = "auto",
     batch_size: BatchSize = None,
@@ -75,6 +81,7 @@ def bulk_id(
             folders,
             arch=arch,
             classes=classes,
+            other_classes=other_classes,
             top=top,
             device=device,
             batch_size=batch_size or identify.BATCH_SIZE,

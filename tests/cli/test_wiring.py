@@ -48,6 +48,7 @@ def library(tmp_path: Path) -> Path:
             {
                 "arch": "resnet18",
                 "classes": None,
+                "other_classes": False,
                 "top": 3,
                 "device": "auto",
                 "batch_size": 32,
