@@ -57,11 +57,11 @@ class Printer:
         drawn = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
         for place, column in enumerate(zip(*listed, strict=True), start=1):
             numeric = all(isinstance(cell, int | float) for cell in column)
-            # The last column holds the longest texts: it alone may go on in the next line.
+            # Names and reasons, first and last, may go on in the next line; bars may not.
             drawn.add_column(
                 header[place - 1],
                 justify="right" if numeric else "left",
-                no_wrap=place < len(header),
+                no_wrap=1 < place < len(header),
                 overflow="fold",
             )
         for number, row in enumerate(listed):

@@ -62,7 +62,7 @@ def queue(
     from curate import queues
     from curate.cli.output import Printer, counted, records, tail
     from curate.core import config
-    from curate.core.contact_sheet import write
+    from curate.core.files import write_asked
     from curate.core.identity import file_id
     from curate.store.library import opened
 
@@ -92,7 +92,7 @@ def queue(
             printer.say(f"… and {len(table) - SHOWN:,} more")
         printer.write(table, csv, parquet)
         if sheet is not None and len(table):
-            write(sheet, queues.sheet(place, table, recipe))
+            write_asked(sheet, queues.sheet(place, table, recipe))
             printer.say(f"Drew a contact sheet: {sheet}")
     name = csv or "queue.csv"
     printer.next(f"curate label import {name}", f"after filling in the column label of {name}")

@@ -160,20 +160,25 @@ def _print_split(printer: Printer, assignment: Assignment, policy: SplitPolicy) 
         changes=records(assignment.changes),
         conflicts=records(assignment.conflicts),
     )
-    shown = classes.head(SHOWN)
+    shown = classes
+    if len(shown) > SHOWN:
+        # The small classes are where the work is.
+        shown = shown.sort_values("usable", kind="stable").head(SHOWN).sort_index()
     header = ["class", "usable", "used", *SPLITS, "cut", "short"]
     rows = shown[["class", "usable", "used", *SPLITS, "cut", "short"]].to_numpy().tolist()
     styles = ["" if status == "in" else "yellow" for status in shown["status"]]
     printer.table(header, rows, styles)
     if len(classes) > SHOWN:
-        printer.say(f"… and {len(classes) - SHOWN:,} more classes (--json has all)")
+        printer.say(f"… and {len(classes) - SHOWN:,} larger classes (--json has all)")
     printer.say(", ".join(f"{name} {size:,}" for name, size in sizes.items()))
     if len(out):
         printer.say(f"{counted(len(out), 'image')} left out:")
-        kinds = out.str.replace(r"\d+", "N", regex=True).value_counts()
+        kinds = out.value_counts()
         printer.table(
             ["images", "reason"], list(zip(kinds.tolist(), kinds.index, strict=True))[:10]
         )
+        if len(kinds) > 10:
+            printer.say(f"… and {counted(len(kinds) - 10, 'more reason')} (--csv FILE has all)")
     for title, rows_ in (
         ("had to change", assignment.changes),
         ("in conflict", assignment.conflicts),

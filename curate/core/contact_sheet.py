@@ -5,13 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from curate.core.errors import InputError
-from curate.core.files import describe, write_whole
 from curate.core.images import NotAnImage, open_picture
 from curate.core.look import THUMBNAIL_SIDE
 
@@ -102,22 +100,6 @@ def contact_sheet(
     out = io.BytesIO()
     page.save(out, "JPEG", quality=88, optimize=True)
     return out.getvalue()
-
-
-def write(path: Path, sheet: bytes) -> None:
-    """Write a sheet to a file, whole or not at all.
-
-    Raises
-    ------
-    InputError
-        It cannot be written there.
-    """
-    try:
-        write_whole(path, lambda file: file.write(sheet))
-    except OSError as error:
-        raise InputError(
-            str(path), f"cannot be written: {describe(error)}", "Give a path that can be."
-        ) from error
 
 
 def _head(draw: ImageDraw.ImageDraw, width: int, title: str, count: str) -> None:

@@ -171,6 +171,26 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     sync_folder(path.parent)
 
 
+def write_asked(path: Path, content: bytes) -> None:
+    """Write a file that the user asked for, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        It cannot be written there.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            # /dev/stdout is written to; a rename would put a file in the place of the device.
+            path.write_bytes(content)
+        else:
+            write_whole(path, lambda file: file.write(content))
+    except OSError as error:
+        raise InputError(
+            str(path), f"cannot be written: {describe(error)}", "Give a path that can be."
+        ) from error
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable: a rename counts only after this."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

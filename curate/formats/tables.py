@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.core.errors import FaultsError, InputError
-from curate.core.files import describe, write_whole
+from curate.core.files import describe, write_asked
 
 # A cell that starts with one of these may be run as a formula by a spreadsheet. A quote before
 # it prevents that, and a quote before a quote keeps the two apart on the way back.
@@ -31,14 +31,14 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
             safe[name] = safe[name].map(_safe)
     text = io.StringIO(newline="")
     safe.to_csv(text, index=False, lineterminator="\r\n")
-    _written(path, text.getvalue().encode())
+    write_asked(path, text.getvalue().encode())
 
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:
     """Write a table as Parquet, whole or not at all."""
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pandas(table, preserve_index=False), sink, compression="zstd")
-    _written(path, sink.getvalue().to_pybytes())
+    write_asked(path, sink.getvalue().to_pybytes())
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -148,16 +148,3 @@ def _plain(cell: str) -> str:
     if cell.startswith("'") and cell[1:].startswith(_RUNS):
         return cell[1:]
     return cell
-
-
-def _written(path: Path, content: bytes) -> None:
-    try:
-        if path.exists() and not path.is_file():
-            # /dev/stdout is written to; a rename would put a file in the place of the device.
-            path.write_bytes(content)
-        else:
-            write_whole(path, lambda file: file.write(content))
-    except OSError as error:
-        raise InputError(
-            str(path), f"cannot be written: {describe(error)}", "Give a path that can be."
-        ) from error

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from curate.core.contact_sheet import COLUMNS, MOST, Tile, contact_sheet, write
+from curate.core.contact_sheet import COLUMNS, MOST, Tile, contact_sheet
 from curate.core.errors import InputError
+from curate.core.files import write_asked
 
 from ..pictures import encoded, picture
 
@@ -176,8 +177,8 @@ def test_no_columns_are_refused() -> None:
 
 
 def test_a_sheet_is_written_whole(tmp_path: Path) -> None:
-    write(tmp_path / "sheet.jpg", contact_sheet([]))
+    write_asked(tmp_path / "sheet.jpg", contact_sheet([]))
 
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.jpg"]
     with pytest.raises(InputError, match="cannot be written"):
-        write(tmp_path / "nowhere" / "sheet.jpg", b"")
+        write_asked(tmp_path / "nowhere" / "sheet.jpg", b"")

@@ -1,0 +1,1 @@
+"""The zoo that the demo and the tests use."""
