@@ -94,6 +94,9 @@ def queue(
         if sheet is not None and len(table):
             write_asked(sheet, queues.sheet(place, table, recipe))
             printer.say(f"Drew a contact sheet: {sheet}")
-    name = csv or "queue.csv"
-    printer.next(f"curate label import {name}", f"after filling in the column label of {name}")
+    if len(table):
+        name = csv or "queue.csv"
+        printer.next(f"curate label import {name}", f"after filling in the column label of {name}")
+    else:
+        printer.next("curate status", "what the library lacks")
     printer.finish()

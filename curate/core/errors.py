@@ -74,5 +74,6 @@ class FaultsError(CurateError):
         if len(self.faults) > self.shown:
             listed.append(f"\n  … and {len(self.faults) - self.shown} more")
         noun = "fault" if len(self.faults) == 1 else "faults"
-        rule = f"{len(self.faults)} {noun}, nothing was changed" + "".join(listed) + "\n"
+        rule = f"{len(self.faults)} {noun}, nothing was changed"
         super().__init__(source, rule, remedy)
+        self.args = (f"{source}: {rule}:{''.join(listed)}\n{self.remedy}",)

@@ -28,7 +28,7 @@ def test_three_parts(kind: type[CurateError]) -> None:
 def test_all_faults_are_listed_up_to_a_number() -> None:
     some = str(FaultsError("m.csv", ["line 2: bad", "line 9: worse"], "Mend these."))
     assert some == (
-        "m.csv: 2 faults, nothing was changed\n  line 2: bad\n  line 9: worse\n. Mend these."
+        "m.csv: 2 faults, nothing was changed:\n  line 2: bad\n  line 9: worse\nMend these."
     )
     many = FaultsError("m.csv", [f"line {n}: bad" for n in range(1000)], "Mend these.")
     assert len(many.faults) == 1000
