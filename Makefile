@@ -7,7 +7,7 @@ READY   = $(VENV)/.ready
 .PHONY: demo test fix clean
 
 demo: $(READY)
-	PATH="$(abspath $(BIN)):$$PATH" sample_data/demo.sh
+	PATH="$(abspath $(BIN)):$$PATH" sample_data/demo.sh demo
 
 test: $(READY)
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""A zoo that draws itself: the sample data of curate, seeded and scored."""
