@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -80,6 +80,10 @@ class Identified:
         Time for those, the model's loading not counted.
     links : int
         Symbolic links that were met and not followed.
+    unlisted : list of str
+        Folders that could not be listed, each with the system's reason.
+    dropped : int
+        Rows of damaged shards, of any model, that were given up; the same commands make them again.
     checkpoint : Checkpoint
         The model.
     """
@@ -88,6 +92,8 @@ class Identified:
     computed: int
     seconds: float
     links: int
+    unlisted: list[str]
+    dropped: int
     checkpoint: checkpoints.Checkpoint
 
 
@@ -167,12 +173,12 @@ def bulk_id(
     }
     key = runs.key_of(asked)
     with runs.running(library, STAGE, parameters, key) as run:
-        shards.tidy(library, PREDICTIONS)
+        dropped = sum(shard.rows for shard in shards.tidy(library, PREDICTIONS))
         with library.reading() as connection:
             before = files.known(connection, places)
-            done = set(_predictions(library, connection, key)["image_id"])
+            done = set(_predictions(library, connection, key, ["image_id"])["image_id"])
         todo = [entry for entry in entries if not _is_done(before.get(entry.path), entry, done)]
-        seconds = 0.0
+        seconds, missed = 0.0, dict[str, str]()
         if todo:
             classifier = Classifier(loaded, device)
             workers = workers or _workers(classifier.device.type)
@@ -181,24 +187,32 @@ def bulk_id(
             )
             outcomes = engine.backend(backend)(todo, work, min(workers, len(todo)), engine.Limits())
             rows = _identify(outcomes, classifier, loaded, batch_size, top)
-            seconds = _keep(library, run.run_id, rows, len(todo))
+            seconds = _keep(library, run.run_id, _sifted(rows, before, missed), len(todo))
         with library.writing() as connection:
             files.mark_gone(connection, run.run_id, files.missing(before, entries, passed))
         with library.reading() as connection:
             table = _laid_beside(
-                files.table(connection, places), _predictions(library, connection, key)
+                files.table(connection, places), _predictions(library, connection, key), missed
             )
         failed = int((table["status"] == "failed").sum())
-        run.summary.update(files=len(table), computed=len(todo), failed=failed, seconds=seconds)
-    return Identified(table, len(todo), seconds, passed.links, loaded)
+        unlisted = [f"{paths.to_text(folder)}: {why}" for folder, why in passed.failed]
+        run.summary.update(
+            files=len(table),
+            computed=len(todo),
+            failed=failed,
+            seconds=seconds,
+            unlisted=unlisted,
+            dropped=dropped,
+        )
+    return Identified(table, len(todo), seconds, passed.links, unlisted, dropped, loaded)
 
 
 def flat(table: pd.DataFrame) -> pd.DataFrame:
     """Spread the top classes over columns: `class_1`, `score_1`, `class_2`, …, for flat files."""
     width = max((len(names) for names in table["top_classes"].dropna()), default=0)
     spread = table.drop(columns=["top_classes", "top_scores"])
-    for name, column in (("class", "top_classes"), ("score", "top_scores")):
-        for place in range(width):
+    for place in range(width):
+        for name, column in (("class", "top_classes"), ("score", "top_scores")):
             spread[f"{name}_{place + 1}"] = [
                 values[place] if isinstance(values, np.ndarray | list) else None
                 for values in table[column]
@@ -222,7 +236,7 @@ def _listed(
 def _check_classes(library: Library, model: str, classes: Sequence[str]) -> None:
     """Refuse a model of other labels: its answers would become classes that nobody meant."""
     with library.reading() as connection:
-        known = set(decisions.current(connection, "label")["value"]) - {UNKNOWN}
+        known = set(decisions.current(connection, "label")["value"]) - {UNKNOWN, ""}
     lacking = [name for name in classes if name not in known] if known else []
     if lacking:
         meant = names.nearest(lacking[0], known)
@@ -275,6 +289,26 @@ def _identify(
         yield from forward()
 
 
+def _sifted(
+    rows: Generator[_Row, None, None],
+    before: Mapping[bytes, FileRow],
+    missed: dict[str, str],
+) -> Generator[_Row, None, None]:
+    """Put aside the failures of the system on files that were read well before.
+
+    A machine short of memory for an hour must not make labelled images unreadable; such files are
+    failures of this run only, and the next one tries them again.
+    """
+    with closing(rows):
+        for row in rows:
+            known = before.get(row.entry.path)
+            well = known is not None and known.was_read(row.entry)
+            if row.content is None and well and engine.may_pass_later(row.reason):
+                missed[paths.to_text(row.entry.path)] = row.reason
+            else:
+                yield row
+
+
 def _keep(library: Library, run_id: int, rows: Generator[_Row, None, None], total: int) -> float:
     """Write rows to the library, a shard at a time; give the seconds that it took."""
 
@@ -320,18 +354,22 @@ def _to_arrow(rows: Sequence[_Row], run_id: int) -> pa.Table:
     )
 
 
-def _predictions(library: Library, connection: Connection, key: str) -> pd.DataFrame:
+def _predictions(
+    library: Library, connection: Connection, key: str, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Give what runs of this key predicted: one row an image, the last where there are more."""
     query = select(runs_table.c.run_id).where(runs_table.c.stage == STAGE, runs_table.c.key == key)
     run_ids = list(connection.scalars(query))
     parts = shards.paths(library, shards.referenced(connection, PREDICTIONS, run_ids))
-    tables = [pq.read_table(path) for path in parts]
+    tables = [pq.read_table(path, columns=columns) for path in parts]
     table = pa.concat_tables(tables) if tables else _SCHEMA.empty_table()
     frame: pd.DataFrame = table.to_pandas()
     return frame.drop_duplicates("image_id", keep="last")
 
 
-def _laid_beside(found: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
+def _laid_beside(
+    found: pd.DataFrame, predicted: pd.DataFrame, missed: Mapping[str, str]
+) -> pd.DataFrame:
     """Give every file its prediction, or its failure."""
     joined = found[["path", "image_id", "status", "reason"]].merge(
         predicted.drop(columns=["path", "run_id"]),
@@ -340,8 +378,13 @@ def _laid_beside(found: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
         suffixes=("", "_said"),
     )
     said = joined["status_said"] == "failed"
-    joined.loc[said, "status"] = "failed"
     joined.loc[said, "reason"] = "score: " + joined.loc[said, "reason_said"]
+    unsaid = (joined["status"] == "ok") & joined["status_said"].isna()
+    joined.loc[unsaid, "reason"] = [
+        missed.get(path, "read: it could not be looked at in this run")
+        for path in joined.loc[unsaid, "path"]
+    ]
+    joined.loc[said | unsaid, "status"] = "failed"
     return joined[list(COLUMNS)]
 
 

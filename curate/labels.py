@@ -105,7 +105,8 @@ def import_answers(
     actor : str
         Who answered.
     new_classes : collection of str
-        Classes that neither the library nor a model knows yet.
+        Classes that neither the library nor a model knows yet. Where no class is known at all, and
+        none is named here, every class of the file is taken.
 
     Returns
     -------
@@ -146,14 +147,17 @@ def import_answers(
 
 
 def export_labels(library: Library) -> pd.DataFrame:
-    """Give every label, as a manifest that `curate scan --labels` reads back.
+    """Give every label, as a table that `import_answers` and `curate scan --labels` read back.
+
+    The import finds images by their content, wherever they lie; it takes label and sub_class. The
+    scan goes by path, in one folder, and takes every column.
 
     Returns
     -------
     DataFrame
-        Columns path (one place of the image), label, sub_class ('' for none), origin, a column for
-        each kind of group ('' for none), and bbox where an image has one; by path. Images that
-        were rejected, or of which no file can be read any more, are left out.
+        Columns image_id, path (one place of the image), label, sub_class ('' for none), origin, a
+        column for each kind of group ('' for none), and bbox where an image has one; by path.
+        Images that were rejected, or of which no file can be read any more, are left out.
     """
     with library.reading() as connection:
         table = facts.images(connection)
@@ -163,7 +167,7 @@ def export_labels(library: Library) -> pd.DataFrame:
     table = table.assign(bbox=boxes.to_numpy())
     groups = [name for name in map(str, table.columns) if name.startswith(facts.GROUP_PREFIX)]
     extra = ["bbox"] if (table["bbox"] != "").any() else []
-    manifest = table[["path", "label", "sub_class", "origin", *groups, *extra]]
+    manifest = table[["image_id", "path", "label", "sub_class", "origin", *groups, *extra]]
     return manifest.fillna("").sort_values("path", ignore_index=True)
 
 
@@ -291,11 +295,15 @@ def _class_faults(
         first.setdefault(row.label, row)
         counts[row.label] = counts.get(row.label, 0) + 1
     settled = {*classes, UNKNOWN, REJECTED}
+    known = settled | set(accepted)
     incoming = first.keys() - settled
-    twins = dict(names.clashes(incoming, settled | set(accepted)))
+    twins = dict(names.clashes(incoming, known))
+    if known == {UNKNOWN, REJECTED}:
+        # There is no class that a slip could be told from: a backup comes into a new library.
+        known |= incoming
     faults = []
     for label in incoming:
-        fault = _class_fault(label, twins.get(label, ""), settled | set(accepted))
+        fault = _class_fault(label, twins.get(label, ""), known)
         if fault:
             more = f" (and {counts[label] - 1:,} more)" if counts[label] > 1 else ""
             faults.append((first[label].number, f"{first[label].place}{more}: {fault}"))

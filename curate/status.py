@@ -21,7 +21,7 @@ class Status:
     Attributes
     ----------
     counts : dict of str to int
-        images, files, failed, labelled, pool, unknown, rejected.
+        images, files, failed, labelled, pool, unknown, rejected, placed (in the split).
     classes : DataFrame
         A line a class: label, real, staged, synthetic, usable, counted (towards the min-count),
         short (by how many it misses it); largest first.
@@ -58,6 +58,7 @@ def status(library: Library, min_count: int, staged_share: float) -> Status:
         grouped = select(files.c.status, func.count()).group_by(files.c.status)
         by_status: dict[str, int] = {row[0]: row[1] for row in connection.execute(grouped)}
         runs = _last_runs(connection)
+        done = set(connection.scalars(select(schema.runs.c.stage).where(_DONE).distinct()))
     classes = against_cutoff(facts.class_counts(images), min_count, staged_share)
     labelled = images["label"].notna()
     placed = images["path"] != ""
@@ -70,8 +71,9 @@ def status(library: Library, min_count: int, staged_share: float) -> Status:
         "pool": int((placed & ~labelled & ~rejected).sum()),
         "unknown": int((placed & (images["label"] == UNKNOWN)).sum()),
         "rejected": int((placed & rejected).sum()),
+        "placed": int((images["split"] != "").sum()),
     }
-    return Status(counts, classes, min_count, runs, _next(counts, runs))
+    return Status(counts, classes, min_count, runs, _next(counts, done))
 
 
 def against_cutoff(classes: pd.DataFrame, min_count: int, staged_share: float) -> pd.DataFrame:
@@ -79,6 +81,9 @@ def against_cutoff(classes: pd.DataFrame, min_count: int, staged_share: float) -
     real, others = classes["real"].to_numpy(), (classes["staged"] + classes["synthetic"]).to_numpy()
     towards = counted(real, others, min_count, staged_share)
     return classes.assign(counted=towards, short=(min_count - towards).clip(min=0))
+
+
+_DONE = schema.runs.c.status == "done"
 
 
 def _last_runs(connection: Any) -> list[dict[str, Any]]:
@@ -92,11 +97,10 @@ def _last_runs(connection: Any) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in connection.execute(query)]
 
 
-def _next(counts: dict[str, int], runs: list[dict[str, Any]]) -> tuple[str, str]:
-    done = {run["stage"] for run in runs if run["status"] == "done"}
+def _next(counts: dict[str, int], done: set[str]) -> tuple[str, str]:
     if not counts["labelled"]:
         return "curate scan FOLDER --labels folder", "no image has a label yet"
-    if "split" not in done:
+    if not counts["placed"]:
         return "curate split", "no image has its place yet"
     if "train" not in done:
         return "curate train -o ckpt.pt", "no model was trained on this split"

@@ -26,6 +26,8 @@ from curate.models.checkpoint import Checkpoint, load, save
 from curate.models.classify import Classifier
 from curate.models.reading import read_prepared
 from curate.models.scores import score_table
+from curate.scan import scan
+from curate.store import files
 from curate.store.check import faults
 from curate.store.library import Library, opened
 
@@ -191,6 +193,47 @@ def test_numbers_that_are_none_are_failures(
     assert table["reason"].str.startswith("score: ").sum() == 41
 
 
+def test_a_folder_that_cannot_be_listed_is_said_and_its_files_fail(
+    monkeypatch: pytest.MonkeyPatch, library: Library, model: Path, photos: Path
+) -> None:
+    scan(library, photos, backend="serial")
+    shut = os.fsencode(photos / "deeper")
+    listing = os.scandir
+
+    def refusing(folder: bytes) -> Any:
+        if folder == shut:
+            raise PermissionError(13, "Permission denied")
+        return listing(folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.scandir", refusing)
+        found = run(library, model, photos)
+    assert found.unlisted == [f"{photos / 'deeper'}: permission denied"]
+    inside = found.table["path"].str.contains("/deeper/")
+    assert (found.table.loc[inside, "status"] == "failed").all()
+    assert found.table.loc[inside, "reason"].str.startswith("read: ").all()
+    assert (run(library, model, photos).table["status"] == "ok").sum() == 41
+
+
+def test_trouble_of_the_system_is_forgotten_by_the_next_run(
+    monkeypatch: pytest.MonkeyPatch, library: Library, model: Path, photos: Path
+) -> None:
+    """Short of memory for one run: labelled images must not become unreadable."""
+    scan(library, photos, backend="serial")
+
+    def short(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("curate.models.reading.read_prepared", short)
+        table = run(library, model, photos).table
+    assert (table["status"] == "failed").all()
+    assert table["reason"].str.startswith("memory: ").sum() == 41
+    with library.reading() as connection:
+        assert (files.table(connection)["status"] == "ok").sum() == 41
+    assert (run(library, model, photos).table["status"] == "ok").sum() == 41
+
+
 def test_a_lost_shard_is_made_again(library: Library, model: Path, photos: Path) -> None:
     before = run(library, model, photos).table
     (shard,) = (library.folder / "tables" / "predictions").glob("*.parquet")
@@ -206,7 +249,7 @@ def test_a_lost_shard_is_made_again(library: Library, model: Path, photos: Path)
 def test_flat_spreads_the_top_classes(library: Library, model: Path, photos: Path) -> None:
     table = run(library, model, photos, top=2).table
     spread = flat(table)
-    assert list(spread.columns[-4:]) == ["class_1", "class_2", "score_1", "score_2"]
+    assert list(spread.columns[-4:]) == ["class_1", "score_1", "class_2", "score_2"]
     fine = spread[spread["status"] == "ok"]
     assert (fine["class_1"] == fine["predicted"]).all()
     assert (fine["score_2"] == fine["second_score"]).all()

@@ -294,6 +294,7 @@ def test_all_faults_come_together_in_the_order_of_the_file(
                 "line 1: one of the columns 'image_id' and 'path' is needed, to name images",
             ],
         ),
+        ("image_id;label", ["line 1: is separated by semicolons, not by commas"]),
         ("image_id,label,label", ["line 1: the column 'label' is there 2 times"]),
     ],
 )
@@ -380,7 +381,8 @@ def test_exported_labels_come_back_by_a_scan(
 
     table = export_labels(library)
     assert list(table.columns) == [
-        *("path", "label", "sub_class", "origin", "group_camera", "group_group", "bbox")
+        *("image_id", "path", "label", "sub_class", "origin"),
+        *("group_camera", "group_group", "bbox"),
     ]
     assert [Path(path).name for path in table["path"]] == ["g.jpg", "k.jpg", "a.jpg", "b.jpg"]
     write_csv(table, tmp_path / "labels.csv")
@@ -400,4 +402,98 @@ def test_a_library_without_labels_exports_an_empty_manifest(library: Library) ->
     table = export_labels(library)
 
     assert table.empty
-    assert list(table.columns) == ["path", "label", "sub_class", "origin"]
+    assert list(table.columns) == ["image_id", "path", "label", "sub_class", "origin"]
+
+
+@pytest.fixture
+def backup(library: Library, ids: dict[str, str], answer: Answer, tmp_path: Path) -> pd.DataFrame:
+    """Export the labels of two folders to labels.csv, and move the folders to other places."""
+    answer(("okapi",), a="okapi", b="unknown", c="kangaroo/joey", d="rejected")
+    table = export_labels(library)
+    write_csv(table, tmp_path / "labels.csv")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "pool").rename(tmp_path / "disk" / "elsewhere")
+    (tmp_path / "photos").rename(tmp_path / "disk" / "renamed")
+    return table
+
+
+def test_a_backup_comes_back_by_content_from_folders_that_moved(
+    backup: pd.DataFrame, tmp_path: Path
+) -> None:
+    with opened(tmp_path / "new", make=True) as other:
+        scan(other, tmp_path / "disk/elsewhere", backend="serial")
+        scan(other, tmp_path / "disk/renamed", backend="serial")
+        counts = import_answers(other, tmp_path / "labels.csv", actor="anna").counts
+        again = export_labels(other)
+        repeated = import_answers(other, tmp_path / "labels.csv", actor="anna").counts
+
+    assert (counts["labelled"], counts["unknown"], counts["new_classes"]) == (4, 1, 3)
+    assert repeated["unchanged"] == len(backup) == 5
+    columns = ["image_id", "label", "sub_class"]
+    pd.testing.assert_frame_equal(
+        again[columns].sort_values("image_id", ignore_index=True),
+        backup[columns].sort_values("image_id", ignore_index=True),
+    )
+    assert all("/disk/" in path for path in again["path"])
+
+
+def test_a_backup_of_images_that_were_not_scanned_is_refused_whole(
+    backup: pd.DataFrame, tmp_path: Path
+) -> None:
+    with opened(tmp_path / "new", make=True) as other:
+        scan(other, tmp_path / "disk/elsewhere", backend="serial")
+        found = faults_of(other, tmp_path / "labels.csv", (tmp_path / "labels.csv").read_text())
+    assert ["is no image of the library" in fault for fault in found] == [True, True]
+
+
+def test_an_export_of_two_folders_is_no_manifest_of_one(
+    library: Library, ids: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "m.csv").write_text("path,label\na.jpg,gazelle\n")
+    scan(library, tmp_path / "pool", labels=str(tmp_path / "m.csv"), backend="serial")
+    write_csv(export_labels(library), tmp_path / "labels.csv")
+
+    with pytest.raises(FaultsError, match="leads out of"):
+        scan(library, tmp_path / "photos", labels=str(tmp_path / "labels.csv"), backend="serial")
+
+
+@pytest.fixture
+def pool(library: Library, photo: MakePhoto, tmp_path: Path) -> Library:
+    """Scan three images into a library that knows no class."""
+    for seed, name in enumerate("abc"):
+        photo(f"pool/{name}.jpg", seed)
+    scan(library, tmp_path / "pool", backend="serial")
+    return library
+
+
+def test_what_cannot_name_a_class_is_refused_where_none_is_known_too(
+    pool: Library, tmp_path: Path
+) -> None:
+    path, text = tmp_path / "labels.csv", "path,label\npool/a.jpg,Cat\npool/b.jpg,cat\n"
+    assert faults_of(pool, path, f"{text}pool/c.jpg,con\n") == [
+        "line 3: class 'cat' differs from 'Cat' only in case or composition",
+        "line 4: 'con' cannot name a class: it is the name of a device on Windows",
+    ]
+    (fault,) = faults_of(pool, path, "path,label\npool/a.jpg,Unknown\n")
+    assert "differs from 'unknown'" in fault
+
+
+def test_once_something_is_known_a_class_has_to_be_named(pool: Library, tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("path,label\npool/a.jpg,unknown\n")
+    import_answers(pool, path, actor="anna")
+    path.write_text("path,label\npool/a.jpg,okapi\npool/b.jpg,gazelle\n")
+    with pytest.raises(FaultsError, match="no class 'gazelle' is known"):
+        import_answers(pool, path, actor="anna", new_classes=["okapi"])
+    # Images of which nobody knows what they show say nothing of classes.
+    assert import_answers(pool, path, actor="anna").counts["new_classes"] == 2
+    assert faults_of(pool, path, "path,label\npool/c.jpg,gazele\n") == [
+        "line 2: no class 'gazele' is known; did you mean 'gazelle'?"
+    ]
+
+
+def test_a_model_that_predicted_says_what_classes_there_are(pool: Library, tmp_path: Path) -> None:
+    with runs.running(pool, "bulk-id", {"model": "m", "classes": ["okapi"]}):
+        pass
+    (fault,) = faults_of(pool, tmp_path / "labels.csv", "path,label\npool/a.jpg,okapy\n")
+    assert fault == "line 2: no class 'okapy' is known; did you mean 'okapi'?"

@@ -68,13 +68,13 @@ def bulk_id(
     on where it stopped, and reads only what is new or has changed.
     """
     from curate import identify
-    from curate.cli.output import Printer
+    from curate.cli.output import Printer, quoted
     from curate.store.library import opened
 
     printer = Printer(as_json)
     with opened(library, make=True) as place:
         if place.made:
-            printer.say(f"Made a library in {place.folder}")
+            printer.say(f"Made a library in {quoted(place.folder)}")
         identified = identify.bulk_id(
             place,
             model,
@@ -101,6 +101,7 @@ def _print_identified(printer: Printer, identified: Identified) -> None:
     failed = table[table["status"] == "failed"]
     rate = identified.computed / identified.seconds if identified.seconds else None
     top = fine["predicted"].value_counts()
+    median = fine.groupby("predicted")["score"].median().to_dict()
     scores = histogram(fine["score"].tolist())
     printer.facts(
         files=len(table),
@@ -110,9 +111,12 @@ def _print_identified(printer: Printer, identified: Identified) -> None:
         seconds=identified.seconds,
         images_per_second=rate,
         links=identified.links,
+        unlisted_folders=identified.unlisted,
+        dropped_rows=identified.dropped,
         model=identified.checkpoint.digest,
         throw_away=identified.checkpoint.throw_away,
         top_classes=top.head(10).to_dict(),
+        median_scores={str(name): median[name] for name in top.head(10).index},
         score_histogram=dict(scores),
         failures=failed["reason"].value_counts().to_dict(),
     )
@@ -121,10 +125,16 @@ def _print_identified(printer: Printer, identified: Identified) -> None:
         f"{counted(len(table), 'file')}: {len(fine):,} identified, {len(failed):,} failed; "
         f"{identified.computed:,} read now{speed}, {len(table) - identified.computed:,} known"
     )
+    for line in identified.unlisted:
+        printer.say(f"Could not be listed: {line}")
+    if identified.dropped:
+        printer.say(
+            f"{counted(identified.dropped, 'prediction')} lay in damaged shards and were given up; "
+            "the bulk-id commands that made them make them again."
+        )
     kinds = failed["reason"].str.slice(0, 70).value_counts()
     printer.table(["failures", "reason"], list(zip(kinds.tolist(), kinds.index, strict=True))[:8])
     if len(fine):
-        median = fine.groupby("predicted")["score"].median().to_dict()
         shown = top.head(10).to_dict()
         most = max(shown.values())
         printer.say()
@@ -136,7 +146,7 @@ def _print_identified(printer: Printer, identified: Identified) -> None:
         printer.say()
         printer.table(
             ["score", "images", ""],
-            [(label, count, bar(count / most)) for label, count in scores],
+            [(label, count, bar(count / most, printer.bar)) for label, count in scores],
         )
     if identified.checkpoint.throw_away:
         printer.say("\nA throw-away model: use it to find images, not to deploy.")

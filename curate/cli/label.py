@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -48,13 +49,19 @@ def import_(
 
     printer = Printer(as_json)
     with opened(library) as place:
-        imported = import_answers(
-            place, file, actor=by or getpass.getuser(), new_classes=new_class or ()
-        )
+        imported = import_answers(place, file, actor=by or _user(), new_classes=new_class or ())
     printer.facts(counts=imported.counts)
     printer.say(", ".join(f"{number:,} {name}" for name, number in imported.counts.items()))
     printer.next("curate split", "places the new labels; nothing old moves")
     printer.finish()
+
+
+def _user() -> str:
+    """Name the user; in a container the number may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def export(

@@ -59,18 +59,18 @@ def scan(
     Without --labels it is a pool. Only new and changed files are read. Moved files keep their
     labels, copies are one image.
     """
-    from curate.cli.output import Printer
+    from curate.cli.output import Printer, quoted
     from curate.scan import scan as scan_folder
     from curate.store.library import opened
 
     printer = Printer(as_json)
     with opened(library, make=True) as place:
         if place.made:
-            printer.say(f"Made a library in {place.folder}")
+            printer.say(f"Made a library in {quoted(place.folder)}")
         scanned = scan_folder(place, folder, labels=labels, origin=origin, workers=workers)
     _print_scanned(printer, scanned, labels)
     printer.write(scanned.table, csv, parquet)
-    printer.next("curate status" if labels else f"curate bulk-id --model ckpt.pt {folder}")
+    printer.next("curate status" if labels else f"curate bulk-id --model ckpt.pt {quoted(folder)}")
     printer.finish()
 
 
@@ -79,7 +79,10 @@ def _print_scanned(printer: Printer, scanned: Scanned, labels: str) -> None:
 
     counts = scanned.counts
     printer.facts(
-        counts=counts, conflicts=records(scanned.conflicts), unlisted_folders=scanned.unlisted
+        counts=counts,
+        conflicts=records(scanned.conflicts),
+        unlisted_folders=scanned.unlisted,
+        new_classes=scanned.new_classes,
     )
     printer.say(
         f"{counted(counts['files'], 'file')}: {counts['read']:,} read, "
@@ -93,15 +96,20 @@ def _print_scanned(printer: Printer, scanned: Scanned, labels: str) -> None:
             f"Not followed: {counted(counts['links'], 'symbolic link')}, "
             f"{counted(counts['special'], 'pipe or device', 'pipes or devices')}"
         )
+    if scanned.new_classes:
+        shown = ", ".join(scanned.new_classes[:12]) + (", …" if scanned.new_classes[12:] else "")
+        printer.say(f"{counted(len(scanned.new_classes), 'new class', 'new classes')}: {shown}")
+    if counts["missed"]:
+        printer.say(f"{counted(counts['missed'], 'known file')} could not be read now; scan again")
     for line in scanned.unlisted:
         printer.say(f"Could not be listed: {line}")
     failed = scanned.table[scanned.table["status"] == "failed"]
     kinds = failed["reason"].str.slice(0, 70).value_counts()
     printer.table(["failures", "reason"], list(zip(kinds.tolist(), kinds.index, strict=True))[:8])
     if len(scanned.conflicts):
-        printer.say("\nLabelled otherwise than the library keeps it:")
+        printer.say("\nSaid otherwise than the library keeps it:")
         printer.table(
-            ["file", "says", "label", "why"],
+            ["file", "says", "kept", "why"],
             [
                 (tail(row["path"]), row["stated"], row["label"], row["reason"])
                 for row in records(scanned.conflicts.head(10))
@@ -126,7 +134,9 @@ def status(
     printer = Printer(as_json)
     with opened(library) as place:
         settings = config.load(place.root).split
-        state = read_status(place, min_count or settings.min_count, settings.staged_share)
+        state = read_status(
+            place, settings.min_count if min_count is None else min_count, settings.staged_share
+        )
     _print_status(printer, state)
     printer.write(state.classes, csv, parquet)
     printer.next(*state.next)
@@ -134,7 +144,7 @@ def status(
 
 
 def _print_status(printer: Printer, state: Status) -> None:
-    from curate.cli.output import BAR, counted, records
+    from curate.cli.output import counted, records
 
     printer.facts(
         counts=state.counts,
@@ -155,12 +165,18 @@ def _print_status(printer: Printer, state: Status) -> None:
         shown = shown.loc[nearest[:SHOWN]].sort_values("usable", ascending=False, kind="stable")
     if len(shown):
         scale = max(int(shown["usable"].max()), state.min_count)
-        mark = min(round(state.min_count / scale * BAR), BAR - 1)
+        width = printer.bar
+        mark = min(round(state.min_count / scale * width), width - 1)
         classes = records(shown)
         printer.table(
             ["class", f"│ min-count {state.min_count}", "images", "of them", ""],
             [
-                (row["label"], _bar(row["usable"], scale, mark), row["usable"], *_notes(row))
+                (
+                    row["label"],
+                    _bar(row["usable"] / scale, width, mark),
+                    row["usable"],
+                    *_notes(row),
+                )
                 for row in classes
             ],
             [
@@ -176,11 +192,11 @@ def _print_status(printer: Printer, state: Status) -> None:
     )
 
 
-def _bar(number: int, scale: int, mark: int) -> str:
+def _bar(share: float, width: int, mark: int) -> str:
     """Draw a bar, with the cutoff marked where the bar does not reach it."""
-    from curate.cli.output import BAR, bar
+    from curate.cli.output import bar
 
-    drawn = bar(number / scale).ljust(BAR)
+    drawn = bar(share, width).ljust(width)
     return drawn[:mark] + "│" + drawn[mark + 1 :] if drawn[mark] == " " else drawn
 
 

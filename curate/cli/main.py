@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 import tempfile
@@ -52,6 +53,10 @@ def run() -> None:
     143 terminated.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal cannot write must not end a command that has done its work.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(answer(sys.argv[1:]))
 
 
@@ -75,8 +80,15 @@ def answer(arguments: list[str]) -> int:
         typer.echo(f"curate: a bug of ours; please send {_log(arguments)}", err=True)
         return BUG
     if status == INTERRUPTED:
-        typer.echo("curate: interrupted; the same command goes on from here.", err=True)
+        typer.echo(f"curate: interrupted. {_kept(arguments)}", err=True)
     return status if isinstance(status, int) else DONE
+
+
+def _kept(arguments: list[str]) -> str:
+    """Say what an interrupted command leaves behind."""
+    if arguments[:1] == ["train"]:
+        return "The checkpoints of the last complete epoch are kept; the same command starts anew."
+    return "What was done is kept; the same command goes on from here."
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:

@@ -7,6 +7,16 @@ from typing import Annotated
 
 import typer
 
+from curate.core.errors import InputError
+
+
+def in_a_folder(path: Path | None) -> Path | None:
+    """Refuse a file in a folder that is not there before the work is done, not after."""
+    if path is not None and not path.parent.is_dir():
+        raise InputError(str(path), f"there is no folder {path.parent}", "Make it first.")
+    return path
+
+
 LibraryOption = Annotated[
     Path | None,
     typer.Option(
@@ -18,12 +28,22 @@ LibraryOption = Annotated[
 ]
 CsvOption = Annotated[
     Path | None,
-    typer.Option("--csv", metavar="FILE", help="Write the table as CSV.", show_default=False),
+    typer.Option(
+        "--csv",
+        metavar="FILE",
+        help="Write the table as CSV.",
+        callback=in_a_folder,
+        show_default=False,
+    ),
 ]
 ParquetOption = Annotated[
     Path | None,
     typer.Option(
-        "--parquet", metavar="FILE", help="Write the table as Parquet.", show_default=False
+        "--parquet",
+        metavar="FILE",
+        help="Write the table as Parquet.",
+        callback=in_a_folder,
+        show_default=False,
     ),
 ]
 JsonOption = Annotated[
@@ -32,7 +52,9 @@ JsonOption = Annotated[
 MinCount = Annotated[
     int | None,
     typer.Option(
-        help="A class with fewer usable images is left out.  [default: 40]", show_default=False
+        help="A class with fewer usable images is left out.  [default: 40]",
+        min=1,
+        show_default=False,
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")]

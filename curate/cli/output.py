@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +15,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from curate.core import paths
+
 if TYPE_CHECKING:
     import pandas as pd
-
-BAR = 30
-"""Width of a bar in characters."""
 
 
 @dataclass
@@ -32,6 +34,11 @@ class Printer:
     as_json: bool = False
     collected: dict[str, Any] = field(default_factory=dict)
     console: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
+
+    @property
+    def bar(self) -> int:
+        """Characters that a bar may take; fewer where the terminal is narrow."""
+        return max(8, min(30, self.console.width - 50))
 
     def say(self, text: str = "") -> None:
         """Print a line for people."""
@@ -74,20 +81,19 @@ class Printer:
         """Write a table to the files that were asked for."""
         from curate.formats import tables
 
-        if csv is not None:
-            tables.write_csv(table, csv)
-            self.say(f"Wrote {len(table):,} rows to {csv}")
-        if parquet is not None:
-            tables.write_parquet(table, parquet)
-            self.say(f"Wrote {len(table):,} rows to {parquet}")
+        for file, write in ((csv, tables.write_csv), (parquet, tables.write_parquet)):
+            if file is not None:
+                write(table, file)
+                self.say(f"Wrote {len(table):,} rows to {quoted(file)}")
 
     def finish(self) -> None:
         """Print what was collected, where JSON was asked for."""
         if self.as_json:
-            print(json.dumps(self.collected, ensure_ascii=False, default=_plain))
+            collected = _finite(self.collected)
+            print(json.dumps(collected, ensure_ascii=False, allow_nan=False, default=_plain))
 
 
-def bar(share: float, width: int = BAR) -> str:
+def bar(share: float, width: int) -> str:
     """Draw a bar for a share between 0 and 1, in eighths of a character."""
     eighths = round(max(0.0, min(1.0, share)) * width * 8)
     full, rest = divmod(eighths, 8)
@@ -110,6 +116,11 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 def tail(path: str, width: int = 36) -> str:
     """Shorten a path to its end, which tells files apart."""
     return path if len(path) <= width else f"…{path[1 - width :]}"
+
+
+def quoted(path: Path) -> str:
+    """Write a path as it can be typed, or as it is escaped in tables where it cannot."""
+    return shlex.quote(paths.to_text(os.fsencode(path)))
 
 
 def histogram(values: Sequence[float], bins: int = 10) -> list[tuple[str, int]]:
@@ -136,6 +147,15 @@ def _shown(cell: Any) -> str:
 
 def _missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)
+
+
+def _finite(value: Any) -> Any:
+    """Replace what JSON has no number for by null."""
+    if isinstance(value, Mapping):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.options import CsvOption, JsonOption, LibraryOption, MinCount, ParquetOption
+from curate.cli.options import (
+    CsvOption,
+    JsonOption,
+    LibraryOption,
+    MinCount,
+    ParquetOption,
+    in_a_folder,
+)
 
 SHOWN = 12
 """Rows that are shown; all of them are in the files."""
@@ -48,7 +55,12 @@ def queue(
     min_count: MinCount = None,
     sheet: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw a contact sheet (JPEG).", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="Draw a contact sheet (JPEG).",
+            callback=in_a_folder,
+            show_default=False,
+        ),
     ] = None,
     library: LibraryOption = None,
     csv: CsvOption = None,
@@ -74,13 +86,15 @@ def queue(
             place,
             recipe,
             filters,
-            min_count=min_count or settings.min_count,
+            min_count=settings.min_count if min_count is None else min_count,
             model=file_id(model) if model else None,
         )
-        printer.facts(images=len(table), rows=records(table))
-        printer.say(
-            f"{counted(len(table), 'image')} to look at" if len(table) else "Nothing to look at."
-        )
+        printer.facts(images=len(table), rows=records(table), model=table.attrs["model"])
+        found = f"{counted(len(table), 'image')} to look at" if len(table) else "Nothing to look at"
+        printer.say(f"{found}, by the predictions of {table.attrs['checkpoint']}")
+        if table.attrs["other_models"]:
+            others = counted(table.attrs["other_models"], "other model")
+            printer.say(f"({others} made predictions too: --model CKPT)")
         printer.table(
             ["file", "predicted", "score", "reason"],
             [

@@ -128,7 +128,9 @@ def _image_id(place: Library, image: str) -> str:
         ids = set(facts.images(connection)["image_id"])
         if image in ids:
             return image
-        known = files.known(connection, [paths.absolute(image)])
+        # As a person types it, and as our own tables write it.
+        named = [paths.absolute(image), paths.absolute(paths.from_text(image))]
+        known = files.known(connection, named)
     for file in known.values():
         if file.image_id in ids:
             return str(file.image_id)
@@ -155,7 +157,7 @@ def _print_split(printer: Printer, assignment: Assignment, policy: SplitPolicy) 
     out = table.loc[table["split"] == "", "reason"]
     printer.facts(
         sizes=sizes,
-        left_out=len(out),
+        left_out=out.value_counts().to_dict(),
         classes=records(classes),
         changes=records(assignment.changes),
         conflicts=records(assignment.conflicts),

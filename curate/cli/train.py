@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.cli.options import BatchSize, Device, JsonOption, LibraryOption, MinCount
+from curate.cli.options import (
+    BatchSize,
+    CsvOption,
+    Device,
+    JsonOption,
+    LibraryOption,
+    MinCount,
+    ParquetOption,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,13 +90,15 @@ def train(
     seed: Annotated[int, typer.Option(help="Decides what chance decides.")] = 0,
     device: Device = "auto",
     library: LibraryOption = None,
+    csv: CsvOption = None,
+    parquet: ParquetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a model on the split, or a throw-away model.
 
     The benchmark is never opened. Ctrl-C leaves a checkpoint that can be used.
     """
-    from curate.cli.output import Printer
+    from curate.cli.output import Printer, quoted
     from curate.core import config
     from curate.models import checkpoint
     from curate.store import runs
@@ -131,7 +141,8 @@ def train(
                 metrics=dict(result.checkpoint.metrics), digest=result.checkpoint.digest
             )
     _print_trained(printer, result, initial)
-    printer.next(f"curate bulk-id --model {out} FOLDER", "identify the pool")
+    printer.write(result.history, csv, parquet)
+    printer.next(f"curate bulk-id --model {quoted(out)} FOLDER", "identify the pool")
     printer.finish()
 
 
@@ -149,7 +160,7 @@ def _table(
         images = facts.images(connection)
     if throw_away:
         # Its own split, never written down; what has a place in the permanent one keeps it.
-        own = lowered(policy, min_count or policy.min_count)
+        own = lowered(policy, policy.min_count if min_count is None else min_count)
         table = preview(place, own).table
         return table.merge(images[["image_id", "path"]], on="image_id"), own.min_count
     if min_count is not None:
@@ -200,6 +211,7 @@ def _print_trained(printer: Printer, result: TrainResult, initial: Checkpoint | 
         history=records(history),
         recalls=records(result.recalls),
         failures=records(result.failures),
+        transplant=asdict(result.transplant),
     )
     printer.table(
         ["epoch", "loss", "val loss", "val accuracy", "images/s", "lr"],
@@ -223,7 +235,7 @@ def _print_trained(printer: Printer, result: TrainResult, initial: Checkpoint | 
             f"{len(kept.classes_kept)} known, {len(kept.classes_new)} new"
         )
     weakest = result.recalls.sort_values(["recall", "class"]).head(5)
-    if len(weakest):
+    if "test_accuracy" in checkpoint.metrics:
         accuracy = checkpoint.metrics["test_accuracy"]
         printer.say(
             f"\nTest: {accuracy:.1%} of {counted(int(checkpoint.metrics['test_images']), 'image')} "

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from curate.core import names
-from curate.core.errors import FaultsError, InputError
+from curate.core.errors import ConfigError, FaultsError
 from curate.core.files import describe
 
 FILE = "curate.toml"
@@ -67,7 +67,7 @@ def load(folder: Path) -> Config:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         return Config.model_validate(content)
     except OSError as error:
-        raise InputError(str(path), describe(error), "See that it can be read.") from error
+        raise ConfigError(str(path), describe(error), "See that it can be read.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FaultsError(str(path), [str(error)], "Mend the file.") from error
     except ValidationError as error:

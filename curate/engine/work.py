@@ -97,8 +97,8 @@ def _said(error: Exception) -> str:
 
 
 def may_pass_later(reason: str) -> bool:
-    """Whether a failure lies with the system and not with the content: worth another try."""
-    return reason.startswith("read:")
+    """Whether a failure may lie with the system and not with the content: worth another try."""
+    return not reason.startswith("decode:")
 
 
 def available_cores() -> int:

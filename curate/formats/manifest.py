@@ -18,6 +18,9 @@ SPLITS = ("train", "val", "test", "benchmark")
 COLUMNS = ("path", "label", "sub_class", "origin", "split", "bbox")
 """Columns with a fixed meaning; beside them `group` and `group_<name>` name groups."""
 
+_UNUSED = "image_id"
+"""Is there in exported labels; a manifest goes by path, and the content is read by the scan."""
+
 _REMEDY = "Mend these and give the command again."
 
 
@@ -41,7 +44,7 @@ def read_manifest(path: Path, root: bytes) -> pd.DataFrame:
     path : Path
         ``.csv`` or ``.parquet``; columns `path` and `label`, and optionally `sub_class`, `origin`,
         `split`, `bbox` (four numbers), `group` and `group_<name>`. An empty label is an image
-        without one.
+        without one. `image_id` may be there (exported labels have it) and is not looked at.
     root : bytes
         Folder that relative paths start from, and that every path must lie in.
 
@@ -49,7 +52,7 @@ def read_manifest(path: Path, root: bytes) -> pd.DataFrame:
     -------
     DataFrame
         One row an image file: `path` (absolute, bytes) and the manifest's other columns as texts
-        ('' where empty).
+        ('' where empty), without `image_id`.
 
     Raises
     ------
@@ -73,7 +76,7 @@ def read_manifest(path: Path, root: bytes) -> pd.DataFrame:
         raise FaultsError(str(path), reading.faults, _REMEDY)
     table = pd.DataFrame(reading.rows, columns=header)
     table["path"] = list(reading.first_line)
-    return table
+    return table.drop(columns=_UNUSED, errors="ignore")
 
 
 def _header_faults(header: Sequence[str]) -> list[str]:
@@ -85,7 +88,8 @@ def _header_faults(header: Sequence[str]) -> list[str]:
     for name in dict.fromkeys(header):
         if header.count(name) > 1:
             faults.append(f"line 1: the column {name!r} is there {header.count(name)} times")
-        if name not in COLUMNS and name != "group" and not name.startswith("group_"):
+        known = (*COLUMNS, "group", _UNUSED)
+        if name not in known and not name.startswith("group_"):
             meant = names.nearest(name, (*COLUMNS, "group"))
             hint = f"did you mean {meant!r}?" if meant else f"known: {', '.join(COLUMNS)}, group"
             faults.append(

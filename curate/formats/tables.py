@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,13 +52,14 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     InputError
         The file cannot be read.
     FaultsError
-        It is not UTF-8, holds NUL, or a quote is never closed.
+        It is not UTF-8, holds NUL, is separated by semicolons, or a quote is never closed.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(str(path), describe(error), "Give the path of a CSV file.") from error
     text = _decoded(path, data)
+    _refuse_semicolons(path, text)
     # newline="": line ends inside quotes are content.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     line = 1
@@ -136,6 +138,18 @@ def _decoded(path: Path, data: bytes) -> str:
         raise FaultsError(
             str(path), [f"line {line}: byte {data[error.start]:#04x} is not UTF-8"], remedy
         ) from error
+
+
+def _refuse_semicolons(path: Path, text: str) -> None:
+    # Spreadsheets write them where the comma stands in numbers. The header alone says so: it may
+    # have every cell in quotes, or be the line `sep=;`.
+    header = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
+    if ";" in header and "," not in header:
+        raise FaultsError(
+            str(path),
+            ["line 1: is separated by semicolons, not by commas"],
+            "Save it as CSV with commas between the cells and give the command again.",
+        )
 
 
 def _safe(value: object) -> object:

@@ -42,7 +42,8 @@ def queue(
     DataFrame
         `QUEUE_COLUMNS`: image_id, path, predicted, score, second (missing where the model has one
         class), second_score, reason, label (''); one row an image, in the order in which they
-        should be looked at. It may be empty.
+        should be looked at. It may be empty. `attrs` names the model (its digest), its checkpoint
+        (the path) and other_models (how many others have predictions here).
 
     Raises
     ------
@@ -60,7 +61,7 @@ def queue(
         "min_count": min_count,
         "model": model,
     }
-    with runs.running(library, STAGE, parameters) as run:
+    with runs.running(library, STAGE, parameters, alone=False) as run:
         with library.reading() as connection:
             said = _predicted(library, connection, model)
             counts = facts.class_counts(facts.images(connection))
@@ -69,6 +70,7 @@ def queue(
         with views.asked(library, "predictions", "images") as answering:
             found = candidates(answering, said.run_ids, filters, chosen.narrow(aim))
         table = compose(chosen, found, aim)
+        table.attrs.update(model=said.model, checkpoint=said.path, other_models=said.others)
         run.summary.update(images=len(table), model=said.model, bulk_id=list(said.run_ids))
     return table
 
@@ -79,6 +81,8 @@ class _Predicted:
 
     run_ids: tuple[int, ...]
     model: str
+    path: str
+    others: int
     classes: tuple[str, ...]
 
 
@@ -113,4 +117,11 @@ def _predicted(library: Library, connection: Connection, model: str | None) -> _
         )
     _, last, parameters = asked[0]
     run_ids = sorted(run_id for run_id, key, _ in asked if key == last)
-    return _Predicted(tuple(run_ids), parameters["model"], tuple(parameters["classes"]))
+    others = {one["model"] for _, _, one in found} - {parameters["model"]}
+    return _Predicted(
+        tuple(run_ids),
+        parameters["model"],
+        parameters["path"],
+        len(others),
+        tuple(parameters["classes"]),
+    )

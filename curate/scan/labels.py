@@ -2,7 +2,8 @@
 
 The library keeps what it was told last by a person. A folder speaks once for each image: a file
 that was moved to another class's folder keeps its label, and the difference is reported. A manifest
-is a person's word: where it changed since it was last read, it makes a new decision.
+is a person's word: where it changed since it was last read, it makes a new decision, and where a
+cell was emptied, it takes the earlier one back.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import pandas as pd
 from curate.core import names, paths
 
 CONFLICTS = ("image_id", "path", "label", "stated", "reason")
+
+_CARE = {"synthetic": 0, "staged": 1, "real": 2}
+"""Origins, the one that keeps an image out of val, test and benchmark most surely first."""
 
 
 def from_folders(found: Iterable[bytes], root: bytes) -> tuple[pd.DataFrame, list[str]]:
@@ -131,6 +135,105 @@ def value_changes(stated: pd.DataFrame, column: str, current: pd.Series) -> pd.D
     differs = told[column].to_numpy() != current.reindex(told["image_id"]).to_numpy()
     changes: pd.DataFrame = told[differs]
     return changes
+
+
+def group_values(told: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Give the groups that an image belongs to by any of its files.
+
+    Parameters
+    ----------
+    told : DataFrame
+        Columns image_id and `column` ('' where nothing is said), one row a file.
+    column : str
+        The group column.
+
+    Returns
+    -------
+    DataFrame
+        One row an image that is in a group: image_id, `column` (its group; where its files are in
+        several, all of them, sorted, a line each), values (those as a list, '' where it is one).
+    """
+    pairs = told.loc[told[column] != "", ["image_id", column]].drop_duplicates()
+    several = pairs["image_id"].duplicated(keep=False)
+    values = {str(name): sorted(rows[column]) for name, rows in pairs[several].groupby("image_id")}
+    rows = [(name, "\n".join(groups), groups) for name, groups in values.items()]
+    many = pd.DataFrame(rows, columns=["image_id", column, "values"], dtype=object)
+    return pd.concat([pairs[~several].assign(values=""), many], ignore_index=True)
+
+
+def careful_origins(told: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Settle on one origin an image: of what its files say, the one that asks for most care.
+
+    Parameters
+    ----------
+    told : DataFrame
+        Columns image_id, path (text), origin ('' where nothing is said), one row a file.
+
+    Returns
+    -------
+    origins : DataFrame
+        The rows of `told` that hold, one an image.
+    conflicts : DataFrame
+        The others that say something else: image_id, path, label (the origin that holds), stated,
+        reason.
+    """
+    stated = told[told["origin"] != ""]
+    ordered = stated.sort_values("origin", key=lambda said: said.map(_CARE), kind="stable")
+    origins = ordered.drop_duplicates("image_id")
+    reason = "the same content has two origins; the more careful one holds"
+    held = origins.set_index("image_id")["origin"]
+    return origins, contradictions(stated, "origin", held, reason)
+
+
+def contradictions(told: pd.DataFrame, column: str, held: pd.Series, reason: str) -> pd.DataFrame:
+    """Find the files that say something else than what holds for their image.
+
+    Parameters
+    ----------
+    told : DataFrame
+        Columns image_id, path (text) and `column` ('' where nothing is said), one row a file.
+    column : str
+        The column.
+    held : Series
+        What holds, by image_id.
+    reason : str
+        What is said of each.
+
+    Returns
+    -------
+    DataFrame
+        Columns image_id, path, label (what holds), stated, reason.
+    """
+    stated = told[told[column] != ""]
+    stated = stated.assign(stated=stated[column], label=held.reindex(stated["image_id"]).to_numpy())
+    found: pd.DataFrame = stated[stated["stated"] != stated["label"]].assign(reason=reason)
+    return found[list(CONFLICTS)]
+
+
+def withdrawn(
+    told: pd.DataFrame, column: str, current: pd.DataFrame, said: pd.DataFrame
+) -> pd.DataFrame:
+    """Find the images of which a manifest takes back what it said: its cells are empty now.
+
+    Parameters
+    ----------
+    told : DataFrame
+        Columns image_id and `column`, one row a file of the manifest.
+    column : str
+        The column.
+    current, said : DataFrame
+        What holds now, and what the manifest said last: image_id, `column`, and whatever else
+        must be the same in both. A word that somebody else has changed since is not taken back.
+
+    Returns
+    -------
+    DataFrame
+        Rows of `told`, one an image, and values ('').
+    """
+    silent = ~told["image_id"].isin(told.loc[told[column] != "", "image_id"])
+    holding = current[current[column] != ""].merge(said, on=list(current.columns))
+    gone = told[silent & told["image_id"].isin(holding["image_id"])]
+    return gone.drop_duplicates("image_id").assign(values="")
 
 
 def _in_full(rows: pd.DataFrame, suffix: str) -> pd.Series:

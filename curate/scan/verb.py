@@ -6,15 +6,16 @@ image it was, with its labels, and copies are one image with several files.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from curate import engine
 from curate.core import paths
@@ -23,8 +24,17 @@ from curate.core.files import FileEntry, Walked, listed
 from curate.core.look import Look
 from curate.formats.manifest import ORIGINS, read_manifest
 from curate.scan.changes import needs_look
-from curate.scan.labels import clash_faults, from_folders, label_changes, value_changes
-from curate.store import decisions, files, runs, shards
+from curate.scan.labels import (
+    careful_origins,
+    clash_faults,
+    contradictions,
+    from_folders,
+    group_values,
+    label_changes,
+    value_changes,
+    withdrawn,
+)
+from curate.store import decisions, files, runs, schema, shards
 from curate.store.decisions import Decision
 from curate.store.dialect import insert_or_replace
 from curate.store.files import FileRow
@@ -47,15 +57,19 @@ class Scanned:
         Files that say another label than the library keeps: image_id, path, label (kept), stated,
         reason.
     counts : dict of str to int
-        files, read, unchanged, failed, gone, links, special, images, decisions, conflicts.
+        files, read, unchanged, failed, missed (read well before, and not now for reasons of the
+        system), gone, links, special, images, decisions, conflicts.
     unlisted : list of str
         Folders that could not be listed, each with the system's reason.
+    new_classes : list of str
+        Classes that had no image before.
     """
 
     table: pd.DataFrame
     conflicts: pd.DataFrame
     counts: dict[str, int]
     unlisted: list[str]
+    new_classes: list[str]
 
 
 def scan(
@@ -101,13 +115,15 @@ def scan(
             before = files.known(connection, [place])
             looked = _looked_at(library, connection)
         todo = [entry for entry in found if needs_look(entry, before.get(entry.path), looked)]
-        _look(library, run.run_id, todo, looked, backend, workers or engine.available_cores())
+        workers = workers or engine.available_cores()
+        missed = _look(library, run.run_id, todo, before, looked, backend, workers)
         gone = files.missing(before, found, passed)
         with library.writing() as connection:
             files.mark_gone(connection, run.run_id, gone)
             root_row = {"path": place, "labels": said, "origin": origin, "run_id": run.run_id}
             insert_or_replace(connection, roots, [root_row])
             table = files.table(connection, [place])
+            known = set(decisions.current(connection, "label")["value"])
             made, conflicts = _decide(connection, table, stated, run.run_id, labels != "folder")
             decided = decisions.append(connection, run.run_id, made)
         counts = {
@@ -115,6 +131,7 @@ def scan(
             "read": len(todo),
             "unchanged": len(found) - len(todo),
             "failed": int((table["status"] == "failed").sum()),
+            "missed": missed,
             "gone": len(gone),
             "links": passed.links,
             "special": passed.special,
@@ -123,8 +140,11 @@ def scan(
             "conflicts": len(conflicts),
         }
         unlisted = [f"{paths.to_text(folder)}: {why}" for folder, why in passed.failed]
-        run.summary.update(counts, unlisted=unlisted)
-    return Scanned(table[["image_id", "path", "status", "reason"]], conflicts, counts, unlisted)
+        named = {decision.value for decision in made if decision.kind == "label"}
+        new_classes = sorted(named - known - {""})
+        run.summary.update(counts, unlisted=unlisted, new_classes=new_classes)
+    rows = table[["image_id", "path", "status", "reason"]]
+    return Scanned(rows, conflicts, counts, unlisted, new_classes)
 
 
 def _stated(
@@ -161,11 +181,16 @@ def _look(
     library: Library,
     run_id: int,
     todo: Sequence[FileEntry],
+    before: Mapping[bytes, FileRow],
     looked: set[str],
     backend: str,
     workers: int,
-) -> None:
-    """Read the files, and write down what they are, a shard at a time."""
+) -> int:
+    """Read the files, and write down what they are, a shard at a time.
+
+    Gives the number of those that were read well before and could not be read now for reasons of
+    the system: they stay what they were, and the next scan tries them again.
+    """
 
     def keep(outcomes: list[engine.Outcome], number: int) -> None:
         seen = [_file_row(outcome) for outcome in outcomes]
@@ -182,16 +207,22 @@ def _look(
     buffer = engine.Buffer(keep)
     work = engine.Work("curate.core.look:look")
     outcomes = engine.backend(backend)(todo, work, min(workers, len(todo)), engine.Limits())
-    failed = 0
+    failed = missed = 0
     with engine.progress("Scanning", len(todo)) as advance:
         try:
             for outcome in outcomes:
-                buffer.add(outcome)
+                known = before.get(outcome.entry.path)
+                well = known is not None and known.was_read(outcome.entry)
+                if outcome.value is None and well and engine.may_pass_later(outcome.reason):
+                    missed += 1
+                else:
+                    buffer.add(outcome)
                 failed += outcome.value is None
                 advance(1, f"{failed} failed" if failed else "")
         finally:
             # Also on Ctrl-C: what has been read is kept.
             buffer.flush()
+    return missed
 
 
 def _file_row(outcome: engine.Outcome) -> FileRow:
@@ -238,29 +269,65 @@ def _decide(
             key = f"scan/{run_id}/{kind}/{field}/{row['image_id']}"
             made.append(Decision(kind, row["image_id"], row[column], key, ACTOR, field, detail))
 
+    by_manifest = _manifest_words(connection, run_id)
+    labels = decisions.current(connection, "label")
+    kept = _labels(labels[labels["value"] != ""])
+    said = decisions.current(connection, "label", actors=[ACTOR])
     changes, conflicts = label_changes(
-        told[told["label"] != ""],
-        _labels(decisions.current(connection, "label")),
-        _labels(decisions.current(connection, "label", actors=[ACTOR])),
-        revises=revises,
+        told[told["label"] != ""], kept, _labels(said), revises=revises
     )
     decide("label", "", changes, "label")
+    said = said[said["seq"].isin(by_manifest)]
+    decide("label", "", withdrawn(told, "label", kept, _labels(said)), "label")
+    origins, two_origins = careful_origins(told)
     current = decisions.current(connection, "origin").set_index("image_id")["value"]
-    decide("origin", "", value_changes(told, "origin", current), "origin")
+    decide("origin", "", value_changes(origins, "origin", current), "origin")
     # Only an image that never had a place takes the manifest's: the permanent split stays put.
-    placed = decisions.current(connection, "split", withdrawn=False)["image_id"]
-    unplaced = told[~told["image_id"].isin(placed)]
-    decide("split", "", value_changes(unplaced, "split", pd.Series(dtype=object)), "split")
+    placed = decisions.current(connection, "split", withdrawn=False).set_index("image_id")["value"]
+    unplaced = told[~told["image_id"].isin(placed.index)]
+    new = value_changes(unplaced, "split", pd.Series(dtype=object))
+    decide("split", "", new, "split")
+    places = pd.concat([placed, new.set_index("image_id")["split"]])
+    two_places = contradictions(told, "split", places, _HAS_ITS_PLACE)
     groups = decisions.current(connection, "group")
     for column in stated.columns:
         if column == "group" or column.startswith("group_"):
             field = column.removeprefix("group_")
-            current = groups[groups["field"] == field].set_index("image_id")["value"]
-            decide("group", field, value_changes(told, column, current), column)
-    return made, conflicts
+            rows = groups[groups["field"] == field].rename(columns={"value": column})
+            changes = value_changes(
+                group_values(told, column), column, rows.set_index("image_id")[column]
+            )
+            decide("group", field, changes, column)
+            holds = rows[["image_id", column]]
+            # Nobody but scans says groups, so what holds is what was said last.
+            gone = withdrawn(told, column, holds, holds[rows["seq"].isin(by_manifest)])
+            decide("group", field, gone, column)
+    found = pd.concat([conflicts, two_origins, two_places], ignore_index=True)
+    return made, found
 
 
-_DETAIL = {"label": ("sub_class", "bbox")}
+_DETAIL = {"label": ("sub_class", "bbox"), "group": ("values",)}
+_HAS_ITS_PLACE = "it has its place in the permanent split; the manifest's split is left aside"
+
+
+def _manifest_words(connection: Connection, run_id: int) -> set[int]:
+    """Give the decisions (seq) that a manifest may take back: those of manifests for its folder.
+
+    An empty cell says nothing against the label that a folder gave, or that the manifest of
+    another folder gave to a copy. There are none when the run itself reads no manifest.
+    """
+    runs_, log = schema.runs, schema.decisions
+    query = select(runs_.c.run_id, runs_.c.parameters).where(runs_.c.stage == "scan")
+    asked = {row.run_id: json.loads(row.parameters) for row in connection.execute(query)}
+    manifests = {
+        number: parameters["root"]
+        for number, parameters in asked.items()
+        if parameters.get("labels", "") not in ("", "folder")
+    }
+    if run_id not in manifests:
+        return set()
+    rows = connection.execute(select(log.c.seq, log.c.run_id).where(log.c.actor == ACTOR))
+    return {row.seq for row in rows if manifests.get(row.run_id) == manifests[run_id]}
 
 
 def _labels(current: pd.DataFrame) -> pd.DataFrame:

@@ -26,8 +26,8 @@ from curate.splits.tables import (
 )
 
 WAYS_OUT = (
-    "say that they are no duplicates (or clear the group value) to keep them apart, "
-    "reassign one side with the split column of a manifest, or reject the image to leave it out"
+    "clear or change the group value in the manifest and scan again, "
+    "reject the image with a label import to leave it out, or keep it as it is"
 )
 _BENCHMARK_BIT = 1 << BENCHMARK
 

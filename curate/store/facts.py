@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from itertools import count
+
 import pandas as pd
 from sqlalchemy import Connection
 
@@ -20,7 +23,9 @@ def images(connection: Connection) -> pd.DataFrame:
         Columns image_id, path (text, one of its places; '' where it has none), label and sub_class
         (missing where there is none), origin (real unless said otherwise), split (the permanent
         one, '' for none), usable (bool), unusable_reason, and a column ``group_<name>`` for each
-        kind of group; sorted by image_id.
+        kind of group; sorted by image_id. Where copies of one image lie in several groups of a
+        kind, there are also ``group_<name> 2``, …: such an image shares a column and a value with
+        the images of each of its groups.
     """
     placed = files.one_path_each(connection).set_index("image_id")["path"]
     labels = decisions.current(connection, "label").set_index("image_id")
@@ -36,8 +41,13 @@ def images(connection: Connection) -> pd.DataFrame:
     table["unusable_reason"] = _unusable(table, _texts(rejected, table.index))
     table["usable"] = table["unusable_reason"] == ""
     groups = decisions.current(connection, "group")
+    taken = {f"{GROUP_PREFIX}{name}" for name in groups["field"]}
     for name, rows in groups.groupby("field"):
-        table[f"{GROUP_PREFIX}{name!s}"] = _texts(rows.set_index("image_id")["value"], table.index)
+        first, *more = _group_columns(rows)
+        table[f"{GROUP_PREFIX}{name!s}"] = _texts(first, table.index)
+        free = (column for n in count(2) if (column := f"{GROUP_PREFIX}{name!s} {n}") not in taken)
+        for column, values in zip(free, more, strict=False):
+            table[column] = _texts(values, table.index)
     return table.reset_index()
 
 
@@ -61,6 +71,50 @@ def class_counts(table: pd.DataFrame) -> pd.DataFrame:
     counts["usable"] = counts.sum(axis=1)
     counts = counts.rename_axis(columns=None).reset_index()
     return counts.sort_values(["usable", "label"], ascending=[False, True], ignore_index=True)
+
+
+def _group_columns(rows: pd.DataFrame) -> list[pd.Series]:
+    """Spread the groups of one kind over columns, so that all images of a group share one.
+
+    Only an image with several groups needs more than one column. Every group has a column of its
+    own among those, apart from the groups that share an image with it; the first column holds a
+    group of every image, as it does where nobody has several.
+    """
+    single = rows.set_index("image_id")["value"].astype(object)
+    listed = zip(rows["image_id"], rows["detail"], strict=True)
+    several = {name: detail["values"] for name, detail in listed if detail.get("values")}
+    if not several:
+        return [single]
+    place = _apart(several.values())
+    single = single.drop(list(several))
+    columns = []
+    for number in range(1 + max(place.values())):
+        here = single if number == 0 else single[single.map(place) == number]
+        many = _in_column(several, place, number)
+        columns.append(pd.concat([here, pd.Series(many, dtype=object)]))
+    return columns
+
+
+def _apart(lists: Collection[Sequence[str]]) -> dict[str, int]:
+    """Number the columns of groups so that no two groups of one image have the same."""
+    beside: dict[str, set[str]] = {}
+    for groups in lists:
+        for group in groups:
+            beside.setdefault(group, set()).update(groups)
+    place: dict[str, int] = {}
+    for group in sorted(beside):
+        used = {place.get(other) for other in beside[group]}
+        place[group] = next(number for number in count() if number not in used)
+    return place
+
+
+def _in_column(
+    several: Mapping[str, Sequence[str]], place: Mapping[str, int], number: int
+) -> dict[str, str]:
+    found = {name: groups[0] for name, groups in several.items()} if number == 0 else {}
+    for name, groups in several.items():
+        found.update((name, group) for group in groups if place[group] == number)
+    return found
 
 
 def _texts(values: pd.Series, index: pd.Index) -> pd.Series:

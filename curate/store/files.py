@@ -41,6 +41,10 @@ class FileRow:
         now = (entry.bytes, entry.mtime_ns, entry.inode)
         return now != (self.bytes, self.mtime_ns, self.inode)
 
+    def was_read(self, entry: FileEntry) -> bool:
+        """Whether this very file was read before, and well."""
+        return self.status == "ok" and not self.changed(entry)
+
 
 def register(
     connection: Connection, run_id: int, seen: Sequence[FileRow], contents: Sequence[Content]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -32,7 +32,12 @@ class Run:
 
 @contextmanager
 def running(
-    library: Library, stage: str, parameters: Mapping[str, Any], key: str = ""
+    library: Library,
+    stage: str,
+    parameters: Mapping[str, Any],
+    key: str = "",
+    *,
+    alone: bool = True,
 ) -> Iterator[Run]:
     """Hold the lock of the stage and record a run of it, from its start to whatever its end is.
 
@@ -46,9 +51,11 @@ def running(
         What it was asked for; JSON values.
     key : str
         What the run computes (see `schema.runs`); made of the parameters when not given.
+    alone : bool
+        Whether one process at a time may do this; a stage that only reads needs no lock.
     """
-    with library.locked(stage):
-        run = Run(_begin(library, stage, parameters, key or key_of(parameters)))
+    with library.locked(stage) if alone else nullcontext():
+        run = Run(_begin(library, stage, parameters, key or key_of(parameters), alone))
         try:
             yield run
         except BaseException as error:
@@ -64,14 +71,17 @@ def key_of(parameters: Mapping[str, Any]) -> str:
     return sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _begin(library: Library, stage: str, parameters: Mapping[str, Any], key: str) -> int:
+def _begin(
+    library: Library, stage: str, parameters: Mapping[str, Any], key: str, alone: bool
+) -> int:
     with library.writing() as connection:
-        # We hold the lock of the stage, so a run that still says it is running was killed.
-        connection.execute(
-            update(runs)
-            .where(runs.c.stage == stage, runs.c.status == "running")
-            .values(status="interrupted", ended_at=_now())
-        )
+        if alone:
+            # We hold the lock of the stage, so a run that still says it is running was killed.
+            connection.execute(
+                update(runs)
+                .where(runs.c.stage == stage, runs.c.status == "running")
+                .values(status="interrupted", ended_at=_now())
+            )
         query = (
             insert(runs)
             .values(

@@ -93,6 +93,7 @@ def fingerprint(work: Path) -> dict[str, str]:
         ),
         ("queue low-score", ["no predictions", "curate bulk-id"]),
         ("queue lowscore", ["lowscore", "low-score"]),
+        ("scan photos --csv nowhere/x.csv", ["nowhere/x.csv", "there is no folder nowhere"]),
         ("queue low-score --min-score 0.9 --max-score 0.1", ["min-score 0.9"]),
         ("label import missing.csv", ["missing.csv"]),
         ("label import answers.csv", ["line 2", "ffff"]),

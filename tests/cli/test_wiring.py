@@ -130,7 +130,7 @@ def test_check_fails_on_a_fault(library: Path, monkeypatch: pytest.MonkeyPatch) 
     ("raised", "status", "said"),
     [
         (InputError("a", "b", "c"), 1, "curate: a: b. c."),
-        (KeyboardInterrupt(), 130, "the same command goes on"),
+        (KeyboardInterrupt(), 130, "What was done is kept"),
         (RuntimeError("oops"), 3, "a bug of ours"),
         (BrokenPipeError(), 0, ""),
     ],

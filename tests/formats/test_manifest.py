@@ -113,6 +113,19 @@ def test_faults_of_the_header(read: Read, header: str, faults: list[str]) -> Non
         assert one.startswith(start)
 
 
+def test_the_ids_of_exported_labels_are_not_looked_at(read: Read) -> None:
+    table = read("image_id,path,label\n0123,a.jpg,cat\n0123,b.jpg,dog\n")
+    assert list(table.columns) == ["path", "label"]
+    assert faults_of(read, "image_id,path,label,image_id\n") == [
+        "line 1: the column 'image_id' is there 2 times"
+    ]
+
+
+def test_a_manifest_separated_by_semicolons_says_so(read: Read) -> None:
+    with pytest.raises(FaultsError, match=r"separated by semicolons.*\n.*with commas"):
+        read("path;label\na.jpg;cat\n")
+
+
 def test_an_unknown_column_says_how_groups_are_called(read: Read) -> None:
     (fault,) = faults_of(read, "path,label,camera\n")
     assert fault.endswith("(a column that names groups is called group_camera)")

@@ -146,6 +146,12 @@ def test_lines_are_those_where_the_records_start() -> None:
     ]
 
 
+def test_semicolons_in_cells_are_content() -> None:
+    for data in (b"path,a;b\nx;y,z", b"label\rx;y"):
+        Path("t.csv").write_bytes(data)
+        assert ";" in rows_of(Path("t.csv"))[1][0]
+
+
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
 @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
 def test_line_ends_and_a_byte_order_mark_are_accepted(line_end: bytes, start: bytes) -> None:
@@ -163,6 +169,10 @@ def test_line_ends_and_a_byte_order_mark_are_accepted(line_end: bytes, start: by
         (b"path,label\na,\xe9\n", "line 2: byte 0xe9 is not UTF-8"),
         (b'path,label\na,b\n"c,d\ne,f\n', "line 3: unexpected end of data"),
         (b'path,label\na,"b"c\n', "line 2: ',' expected after '\"'"),
+        (b"path;label\r\na;b\r\n", "line 1: is separated by semicolons"),
+        (b"\xef\xbb\xbfpath;label\ra,1;b\r", "line 1: is separated by semicolons"),
+        (b'"path";"label"\n"a";"b"\n', "line 1: is separated by semicolons"),
+        (b"sep=;\npath;label\n", "line 1: is separated by semicolons"),
     ],
 )
 def test_what_is_not_a_csv_in_utf_8_is_refused_with_its_line(data: bytes, fault: str) -> None:

@@ -130,7 +130,7 @@ def _rows(draw: st.DrawFn, image_id: str) -> dict[str, object]:
 
 def predict(library: Library, rows: Sequence[dict[str, object]], model: str = "m1") -> int:
     """Write a run of bulk identification into a library, with these predictions."""
-    parameters = {"model": model, "classes": list(CLASSES)}
+    parameters = {"model": model, "path": f"{model}.pt", "classes": list(CLASSES)}
     with runs.running(library, "bulk-id", parameters, key=f"key of {model}") as run:
         table = pa.Table.from_pylist([row | {"run_id": run.run_id} for row in rows], schema=SCHEMA)
         shard = shards.write(library, "predictions", run.run_id, 0, table)

@@ -137,7 +137,7 @@ def test_the_model_that_predicted_last_counts_unless_another_is_named(
 
 def test_a_bulk_id_that_left_nothing_hides_no_earlier_one(library: Library, ids: Ids) -> None:
     predict(library, [said(ids["a"], "zebra", 0.5)])
-    parameters = {"model": "m2", "classes": list(CLASSES)}
+    parameters = {"model": "m2", "path": "m2.pt", "classes": list(CLASSES)}
     with runs.running(library, "bulk-id", parameters):
         pass
 

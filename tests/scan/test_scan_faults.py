@@ -188,3 +188,28 @@ def test_every_hostile_file_is_a_row(library: Library, shared: Path) -> None:
     assert kinds <= {"decode", "memory", "time", "crash"}
     assert found.counts["images"] == len(looks_of(library)) > 700
     assert check.faults(library) == []
+
+
+def test_trouble_of_the_system_does_not_undo_what_was_read(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scanned(library, photos, labels="folder")
+    for shard in (library.folder / "tables" / "looks").iterdir():
+        shard.unlink()  # so that every file is looked at again
+
+    def short(path: bytes) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("curate.core.look.look", short)
+        found = scanned(library, photos, labels="folder")
+    assert found.counts["missed"] == found.counts["files"] == 4
+    assert found.counts["failed"] == 0
+    assert facts_of(library)["usable"].all()
+    assert scanned(library, photos, labels="folder").counts["missed"] == 0
+    assert len(looks_of(library)) == 4
+
+
+def test_classes_that_are_new_are_named(library: Library, photos: Path) -> None:
+    assert scanned(library, photos, labels="folder").new_classes == ["cat", "dog"]
+    assert scanned(library, photos, labels="folder").new_classes == []

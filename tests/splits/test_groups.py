@@ -177,7 +177,7 @@ def test_an_image_that_ties_two_splits_is_left_out_and_reported() -> None:
     assert list(answer.conflicts["image_id"]) == ["n000"]
     assert answer.conflicts.at[0, "group"] == "a000"
     reason = clash_of(answer, "n000")
-    for way_out in ("no duplicates", "clear the group value", "reassign one side", "reject"):
+    for way_out in ("clear or change the group value", "reject the image", "keep it as it is"):
         assert way_out in reason
     assert verify(answer.table, SMALL).empty
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pandas as pd
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from curate.store import facts
+from curate.store.decisions import Decision
 from curate.store.library import Library
 
 from .made import decide, file_row, put_files, said
@@ -108,3 +113,37 @@ def test_classes_are_counted_by_origin_without_what_cannot_be_used(library: Libr
     assert counts.to_dict("records") == [
         {"label": "cat", "real": 1, "staged": 1, "synthetic": 1, "usable": 3}
     ]
+
+
+def burst(image_id: str, *groups: str) -> Decision:
+    detail = {"values": list(groups)} if len(groups) > 1 else {}
+    return said("group", image_id, "\n".join(groups), field="burst", detail=detail)
+
+
+def shared(table: pd.DataFrame, one: str, other: str) -> bool:
+    """Whether two images have a value in common in a group column."""
+    columns = [name for name in table.columns if name.startswith(facts.GROUP_PREFIX)]
+    rows = zip(table.loc[one, columns], table.loc[other, columns], strict=True)
+    return any(pd.notna(mine) and mine == yours for mine, yours in rows)
+
+
+def test_a_column_that_another_kind_of_group_has_is_left_to_it(library: Library) -> None:
+    put_files(library, file_row(b"/p/1.jpg", "i1"), file_row(b"/p/2.jpg", "i2"))
+    decide(library, burst("i1", "A", "B"), said("group", "i2", "x", field="burst 2"))
+    table = images(library).astype(object)
+    assert table["group_burst 2"].fillna("").tolist() == ["", "x"]
+    assert table["group_burst"].fillna("").tolist() == ["A", ""]
+    assert table["group_burst 3"].fillna("").tolist() == ["B", ""]
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(drawn=st.lists(st.sets(st.sampled_from("ABCDE"), max_size=3), min_size=6, max_size=6))
+def test_images_share_a_column_and_a_value_exactly_where_they_share_a_group(
+    library: Library, drawn: list[set[str]]
+) -> None:
+    groups = {f"i{number}": sorted(some) for number, some in enumerate(drawn)}
+    put_files(library, *(file_row(f"/p/{name}.jpg".encode(), name) for name in groups))
+    decide(library, *(burst(name, *some) for name, some in groups.items()))
+    table = images(library)
+    for one, other in combinations(groups, 2):
+        assert shared(table, one, other) == bool(set(groups[one]) & set(groups[other]))

@@ -7,19 +7,19 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from curate.core.errors import LibraryError
-from curate.store import database, decisions, facts, migrations, runs
+from curate.store import database, decisions, facts, migrations, runs, shards
 from curate.store.library import Library, find, opened
 
 from ..access import without_privileges
-from .made import decide, file_row, put_files, put_shard, said
+from .made import decide, file_row, looks_rows, put_files, put_shard, said
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
@@ -70,6 +70,134 @@ def test_without_one_it_is_made_in_the_working_directory(tmp_path: Path) -> None
     assert find(tmp_path) is None
     with opened(make=True) as library:
         assert library.root == tmp_path
+
+
+def test_where_it_was_looked_for_is_said(tmp_path: Path) -> None:
+    with pytest.raises(LibraryError, match=r"\(a folder \.curate\)"), opened(tmp_path / "typo"):
+        pass
+    with pytest.raises(LibraryError, match="also looked for in the folders above"), opened():
+        pass
+
+
+@pytest.mark.parametrize("make", [False, True])
+def test_its_own_folder_may_be_named(filled: Path, make: bool) -> None:
+    with opened(filled / ".curate", make=make) as library:
+        assert library.root == filled
+        assert not library.made
+    assert not (filled / ".curate/.curate").exists()
+
+
+def fail_after(
+    work: Callable[[Library], object], root: Path, error: type[BaseException] = ZeroDivisionError
+) -> None:
+    """Make a library, work in it, and fail with the error."""
+    with opened(root, make=True) as library:
+        work(library)
+        assert find(library.root)
+        raise error
+
+
+def nothing(library: Library) -> None:
+    """Fail before anything is done."""
+
+
+def failed_run(library: Library) -> None:
+    """Fail in a stage that has written no row."""
+    with suppress(ZeroDivisionError), runs.running(library, "scan", {}):
+        (library.folder / "tables/looks").mkdir(parents=True)
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("work", [nothing, failed_run])
+@pytest.mark.parametrize("place", [".", "a/b/c"])
+def test_one_that_was_made_for_work_that_failed_is_taken_away(
+    tmp_path: Path, place: str, work: Callable[[Library], None], error: type[BaseException]
+) -> None:
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(error):
+        fail_after(work, tmp_path / place, error)
+    assert list(tmp_path.rglob("*")) == [tmp_path / "mine"]
+
+
+def orphan(library: Library) -> None:
+    with runs.running(library, "scan", {}) as run:
+        shards.write(library, "looks", run.run_id, 0, looks_rows("a"))
+
+
+def someones_file(library: Library) -> None:
+    (library.folder / "notes.txt").write_text("mine")
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda library: put_files(library, file_row(b"/p/a.jpg")),
+        lambda library: decide(library, said("label", "a", "cat")),
+        lambda library: put_shard(library, "a"),
+        orphan,
+        someones_file,
+    ],
+    ids=["file", "decision", "shard", "orphan", "other"],
+)
+def test_what_was_written_before_the_failure_is_kept(
+    tmp_path: Path, work: Callable[[Library], object]
+) -> None:
+    before: dict[str, bytes] = {}
+
+    def remembered(library: Library) -> None:
+        work(library)
+        before.update(files_in(tmp_path))
+
+    with pytest.raises(KeyboardInterrupt):
+        fail_after(remembered, tmp_path / "a/b", KeyboardInterrupt)
+    assert files_in(tmp_path) == before
+    with opened(tmp_path / "a/b") as library:
+        assert not library.made
+
+
+def test_folders_that_somebody_else_uses_by_now_are_kept(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        fail_after(lambda library: (tmp_path / "a/other").mkdir(), tmp_path / "a/b")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["other"]
+
+
+def test_a_library_that_was_there_stays_however_empty(tmp_path: Path) -> None:
+    with opened(tmp_path, make=True):
+        pass
+    with pytest.raises(ZeroDivisionError), opened(tmp_path, make=True):
+        raise ZeroDivisionError
+    assert find(tmp_path) == tmp_path
+
+
+def test_a_folder_that_was_there_keeps_what_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / ".curate").mkdir()
+    (tmp_path / ".curate/settings").write_text("another tool's")
+    with pytest.raises(ZeroDivisionError), opened(tmp_path, make=True):
+        raise ZeroDivisionError
+    assert (tmp_path / ".curate/settings").read_text() == "another tool's"
+
+
+def test_one_in_which_another_process_works_by_now_is_kept(tmp_path: Path) -> None:
+    with ExitStack() as other:
+        with pytest.raises(ZeroDivisionError):
+            fail_after(lambda library: other.enter_context(library.locked("scan")), tmp_path)
+        assert find(tmp_path) == tmp_path
+        assert [path.name for path in tmp_path.iterdir()] == [".curate"]
+
+
+def test_one_that_cannot_be_made_leaves_no_folders(tmp_path: Path) -> None:
+    refused = pytest.raises(LibraryError, match="cannot be kept here")
+    with refused, opened(tmp_path / "a/b" / ("x" * 300), make=True):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_letting_go_of_an_opening_is_no_failure(tmp_path: Path) -> None:
+    opening = opened(tmp_path, make=True)
+    opening.__enter__()
+    del opening
+    assert find(tmp_path) == tmp_path
 
 
 def test_another_tools_folder_of_the_same_name_is_no_library(tmp_path: Path) -> None:
