@@ -73,8 +73,6 @@ def bulk_id(
 
     printer = Printer(as_json)
     with opened(library, make=True) as place:
-        if place.made:
-            printer.say(f"Made a library in {quoted(place.folder)}")
         identified = identify.bulk_id(
             place,
             model,
@@ -87,6 +85,8 @@ def bulk_id(
             batch_size=batch_size or identify.BATCH_SIZE,
             workers=workers,
         )
+        if place.made:
+            printer.say(f"Made a library in {quoted(place.folder)}")
     _print_identified(printer, identified)
     printer.write(identify.flat(identified.table), csv, parquet)
     printer.next("curate queue low-score --csv queue.csv --sheet sheet.jpg")

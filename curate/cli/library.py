@@ -65,9 +65,9 @@ def scan(
 
     printer = Printer(as_json)
     with opened(library, make=True) as place:
+        scanned = scan_folder(place, folder, labels=labels, origin=origin, workers=workers)
         if place.made:
             printer.say(f"Made a library in {quoted(place.folder)}")
-        scanned = scan_folder(place, folder, labels=labels, origin=origin, workers=workers)
     _print_scanned(printer, scanned, labels)
     printer.write(scanned.table, csv, parquet)
     printer.next("curate status" if labels else f"curate bulk-id --model ckpt.pt {quoted(folder)}")
