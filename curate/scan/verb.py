@@ -54,8 +54,8 @@ class Scanned:
     table : DataFrame
         One row a file: image_id, path, status (ok, failed), reason.
     conflicts : DataFrame
-        Files that say another label than the library keeps: image_id, path, label (kept), stated,
-        reason.
+        Files that say another label, origin or split than the library keeps: image_id, path,
+        label (what is kept), stated, reason.
     counts : dict of str to int
         files, read, unchanged, failed, missed (read well before, and not now for reasons of the
         system), gone, links, special, images, decisions, conflicts.

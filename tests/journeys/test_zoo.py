@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -84,7 +85,11 @@ def test_queues_have_their_columns_and_sheets(demo: Path) -> None:
 
 
 @pytest.mark.timeout(1200)
-def test_answers_bring_thin_classes_over_the_cutoff(demo: Path, truth: pd.DataFrame) -> None:
+def test_answers_bring_thin_classes_over_the_cutoff(
+    demo: Path, truth: pd.DataFrame, tmp_path: Path
+) -> None:
+    """The tutorial's last two commands, in a copy: a library can be moved."""
+    demo = Path(shutil.copytree(demo, tmp_path / "work", symlinks=True))
     queue = pd.read_csv(demo / "low-count.csv", dtype=str, keep_default_na=False)
     real = truth.loc[queue["path"], "class"].to_numpy()
     junk = truth.loc[queue["path"], "junk"].to_numpy() != ""
@@ -93,9 +98,9 @@ def test_answers_bring_thin_classes_over_the_cutoff(demo: Path, truth: pd.DataFr
         "rejected" if bad else name if name in library else "unknown"
         for name, bad in zip(real, junk, strict=True)
     ]
-    queue.to_csv(demo / "answered.csv", index=False)
+    queue.to_csv(demo / "low-count.csv", index=False)
     before = curate(demo, "status", "--json")
-    curate(demo, "label", "import", "answered.csv")
+    curate(demo, "label", "import", "low-count.csv")
     after = curate(demo, "status", "--json")
     passing = [
         {row["label"] for row in json.loads(said)["classes"] if row["short"] == 0}
@@ -105,6 +110,7 @@ def test_answers_bring_thin_classes_over_the_cutoff(demo: Path, truth: pd.DataFr
     assert gained & {"gazelle", "wallaby", "cheetah"}
     assert passing[0] <= passing[1]
     splits = pd.read_csv(demo / "splits.csv", keep_default_na=False).set_index("image_id")["split"]
+    curate(demo, "split", "--benchmark", "0.05", "--seed", "7")
     curate(demo, "split", "--benchmark", "0.05", "--seed", "7", "--csv", "splits-2.csv")
     again = pd.read_csv(demo / "splits-2.csv", keep_default_na=False).set_index("image_id")["split"]
     placed = splits[splits != ""]
