@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import warnings
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,8 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
+
+from curate.core.exif import camera, date_taken, exif_of, place
 
 Pixels = NDArray[np.uint8]
 
@@ -61,6 +62,10 @@ class Picture:
         One of `FORMATS`, or ``MPO`` (a JPEG with further pictures behind it).
     taken : str or None
         When the photo was taken by its camera's clock, ISO 8601 without a zone.
+    camera : str or None
+        Make and model of its camera.
+    place : (float, float) or None
+        Where it was taken: latitude (north is positive) and longitude (east is), in degrees.
     """
 
     pixels: Pixels
@@ -68,6 +73,8 @@ class Picture:
     height: int
     format: str
     taken: str | None
+    camera: str | None = None
+    place: tuple[float, float] | None = None
 
 
 def open_picture(data: bytes, at_least: int | None = None) -> Picture:
@@ -104,7 +111,7 @@ def open_picture(data: bytes, at_least: int | None = None) -> Picture:
         try:
             pixels = _decode(image, data, at_least)
             # After decoding: Pillow turns TIFFs upright itself, and then takes the tag away.
-            exif = _exif(image)
+            exif = exif_of(image)
         except (NotAnImage, MemoryError):
             raise
         except Exception as error:  # decoders raise whatever they like on hostile bytes
@@ -116,8 +123,34 @@ def open_picture(data: bytes, at_least: int | None = None) -> Picture:
         width, height = height, width
     pixels = pixels[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
     return Picture(
-        np.ascontiguousarray(pixels), width, height, str(image.format), _date_taken(exif)
+        np.ascontiguousarray(pixels),
+        width,
+        height,
+        str(image.format),
+        date_taken(exif),
+        camera(exif),
+        place(exif),
     )
+
+
+def to_jpeg(pixels: Pixels, quality: int) -> bytes:
+    """Encode RGB pixels as a JPEG without metadata."""
+    encoded = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality, "RGB", "420")
+    return bytes(encoded)
+
+
+def from_jpeg(data: bytes) -> Pixels:
+    """Decode what `to_jpeg` made; `NotAnImage` where it is damaged."""
+    try:
+        return as_pixels(simplejpeg.decode_jpeg(data, "RGB", strict=True))
+    except ValueError as error:
+        raise NotAnImage(f"broken JPEG: {_first_line(error)}") from error
+
+
+def as_pixels(array: Any) -> Pixels:
+    """Say that a result of OpenCV is bytes; its type tells no more than that it is numbers."""
+    pixels: Pixels = array
+    return pixels
 
 
 def _identify(data: bytes) -> Image.Image:
@@ -206,28 +239,6 @@ def _to_grey8(values: NDArray[Any]) -> Pixels:
         raise NotAnImage(f"grey values from {low:g} to {high:g}; 0 to 65535 can be shown")
     scale = 255.0 if values.dtype.kind == "f" and high <= 1 else 1.0 if high <= 255 else 255 / 65535
     return np.round(finite * scale).astype(np.uint8)
-
-
-def _exif(image: Image.Image) -> dict[int, Any]:
-    """Give the few EXIF tags that matter; a malformed block is as good as none."""
-    try:
-        exif = image.getexif()
-        tags = dict(exif)
-        tags.update(exif.get_ifd(ExifTags.IFD.Exif))
-    except MemoryError:
-        raise
-    except Exception:  # EXIF is decoration: no fault in it may cost the picture
-        return {}
-    return tags
-
-
-def _date_taken(exif: dict[int, Any]) -> str | None:
-    value = exif.get(ExifTags.Base.DateTimeOriginal)
-    try:
-        # Cameras without a set clock write zeros, which are no date.
-        return datetime.strptime(str(value)[:19], "%Y:%m:%d %H:%M:%S").isoformat()
-    except ValueError:
-        return None
 
 
 def _first_line(error: BaseException) -> str:

@@ -5,18 +5,22 @@ This runs in worker processes, so it imports neither torch nor pandas.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
-from PIL import Image
+import cv2
 
 from curate.core import files
-from curate.core.hashes import HASHES
+from curate.core.grey import Shades
+from curate.core.hashes import hashes_of
 from curate.core.identity import Content, image_id
-from curate.core.images import Picture, Pixels, open_picture
+from curate.core.images import Picture, Pixels, as_pixels, open_picture, to_jpeg
+from curate.core.quality import Quality, measured
 
-HASH_SIDE = 256
-"""Pixels along the shorter side that hashing and the thumbnail need; see `open_picture`."""
+DECODED_SIDE = 120
+"""Pixels along the shorter side that the thumbnail and the measures need; see `open_picture`."""
+
+HASHED_SIDE = 64
+"""Pixels along the shorter side that hashes need; what has twice as many is averaged first."""
 
 THUMBNAIL_SIDE = 160
 """Pixels along the longer side of a thumbnail."""
@@ -24,10 +28,29 @@ THUMBNAIL_SIDE = 160
 
 @dataclass(frozen=True)
 class Look:
-    """Content, perceptual hashes by name, and a thumbnail (JPEG bytes without metadata)."""
+    """What one look at a file tells.
+
+    Attributes
+    ----------
+    content : Content
+        What the file holds.
+    hashes : dict of str to int
+        Perceptual hashes by the names of `hashes.HASHES`.
+    quality : Quality
+        How good the photo is.
+    camera : str or None
+        Make and model of the camera.
+    place : (float, float) or None
+        Latitude and longitude in degrees.
+    thumbnail : bytes
+        JPEG without metadata.
+    """
 
     content: Content
     hashes: dict[str, int]
+    quality: Quality
+    camera: str | None
+    place: tuple[float, float] | None
     thumbnail: bytes
 
 
@@ -39,9 +62,22 @@ def look(path: bytes) -> Look:
     NotReadable, NotAnImage, MemoryError
         As `files.read` and `open_picture` do.
     """
-    content, picture = open_content(path, HASH_SIDE)
-    hashes = {name: take(picture.pixels) for name, take in HASHES.items()}
-    return Look(content, hashes, thumbnail(picture.pixels))
+    content, picture = open_content(path, DECODED_SIDE)
+    small = shrunk(picture.pixels, THUMBNAIL_SIDE)
+    return Look(
+        content,
+        hashes_of(Shades(hashed(picture.pixels))),
+        measured(small),
+        picture.camera,
+        picture.place,
+        to_jpeg(small, quality=85),
+    )
+
+
+def hashed(pixels: Pixels) -> Pixels:
+    """Give the picture of which a scan takes its hashes: the means of whole blocks of pixels."""
+    blocks = max(1, min(pixels.shape[:2]) // HASHED_SIDE)
+    return averaged(pixels, blocks, blocks)
 
 
 def open_content(path: bytes, at_least: int | None) -> tuple[Content, Picture]:
@@ -54,10 +90,30 @@ def open_content(path: bytes, at_least: int | None) -> tuple[Content, Picture]:
     return content, picture
 
 
-def thumbnail(pixels: Pixels, side: int = THUMBNAIL_SIDE) -> bytes:
-    """Shrink a picture to fit a square of `side` pixels; JPEG bytes."""
-    small = Image.fromarray(pixels)
-    small.thumbnail((side, side), Image.Resampling.BICUBIC)
-    out = io.BytesIO()
-    small.save(out, "JPEG", quality=80)
-    return out.getvalue()
+def shrunk(pixels: Pixels, side: int) -> Pixels:
+    """Shrink a picture to fit a square of `side` pixels, by the means of areas.
+
+    Whole blocks of pixels are averaged first, and bilinear interpolation does the rest, by less
+    than two. What is left over of the blocks at the edges is less than half a pixel of the result.
+    """
+    height, width = pixels.shape[:2]
+    longer = max(height, width)
+    if longer <= side:
+        return pixels
+    size = (max(1, round(width * side / longer)), max(1, round(height * side / longer)))
+    rows, columns = (
+        max(1, have // want) for have, want in zip((height, width), size[::-1], strict=True)
+    )
+    blocks = averaged(pixels, rows, columns)
+    return as_pixels(cv2.resize(blocks, size, interpolation=cv2.INTER_LINEAR))
+
+
+def averaged(pixels: Pixels, rows: int, columns: int) -> Pixels:
+    """Average blocks of so many rows and columns; the rest is cut off, half of it at each side."""
+    if rows == columns == 1:
+        return pixels
+    height, width = pixels.shape[:2]
+    top, left = height % rows // 2, width % columns // 2
+    blocks = pixels[top : top + height - height % rows, left : left + width - width % columns]
+    whole = (blocks.shape[1] // columns, blocks.shape[0] // rows)
+    return as_pixels(cv2.resize(blocks, whole, interpolation=cv2.INTER_AREA))

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Connection, select
 
@@ -21,7 +20,6 @@ from curate import engine
 from curate.core import paths
 from curate.core.errors import FaultsError, InputError
 from curate.core.files import FileEntry, Walked, listed
-from curate.core.look import Look
 from curate.formats.manifest import ORIGINS, read_manifest
 from curate.scan.changes import needs_look
 from curate.scan.labels import (
@@ -35,6 +33,7 @@ from curate.scan.labels import (
     withdrawn,
 )
 from curate.store import decisions, files, runs, schema, shards
+from curate.store import looks as looks_table
 from curate.store.decisions import Decision
 from curate.store.dialect import insert_or_replace
 from curate.store.files import FileRow
@@ -42,7 +41,7 @@ from curate.store.library import Library
 from curate.store.schema import roots
 
 ACTOR = "scan"
-LOOKS = "looks"
+LOOKS = looks_table.TABLE
 
 
 @dataclass
@@ -110,7 +109,7 @@ def scan(
     said = paths.to_text(os.fsencode(labels))
     parameters = {"root": paths.to_text(place), "labels": said, "origin": origin}
     with runs.running(library, "scan", parameters) as run:
-        shards.tidy(library, LOOKS)
+        shards.tidy(library, LOOKS, looks_table.SCHEMA)
         with library.reading() as connection:
             before = files.known(connection, [place])
             looked = _looked_at(library, connection)
@@ -197,7 +196,7 @@ def _look(
         looks = {o.value.content.image_id: o.value for o in outcomes if o.value is not None}
         # A moved file or a copy is an image that was looked at before: it gets no second row.
         new = [look for image_id, look in looks.items() if image_id not in looked]
-        shard = shards.write(library, LOOKS, run_id, number, _looks_table(new))
+        shard = shards.write(library, LOOKS, run_id, number, looks_table.rows(new))
         with library.writing() as connection:
             contents = [look.content for look in looks.values()]
             files.register(connection, run_id, seen, contents)
@@ -228,23 +227,6 @@ def _look(
 def _file_row(outcome: engine.Outcome) -> FileRow:
     image_id = outcome.value.content.image_id if outcome.value is not None else None
     return FileRow.read(outcome.entry, image_id, outcome.reason)
-
-
-def _looks_table(looks: Iterable[Look]) -> pa.Table:
-    return pa.Table.from_pylist(
-        [
-            {"image_id": look.content.image_id, **look.hashes, "thumbnail": look.thumbnail}
-            for look in looks
-        ],
-        schema=pa.schema(
-            [
-                ("image_id", pa.string()),
-                ("phash", pa.uint64()),
-                ("dhash", pa.uint64()),
-                ("thumbnail", pa.binary()),
-            ]
-        ),
-    )
 
 
 def _looked_at(library: Library, connection: Connection) -> set[str]:

@@ -30,7 +30,8 @@ def faults(library: Library) -> list[str]:
             .where(schema.files.c.status == "ok", schema.images.c.image_id.is_(None))
         ).all()
         found += [f"file {path!r}: its image is not in the library" for path in homeless]
-        for table in ("looks", "predictions"):
+        tables = select(schema.shards.c.table).distinct().order_by(schema.shards.c.table)
+        for table in connection.scalars(tables).all():
             for shard in shards.referenced(connection, table):
                 wrong = shards.fault(library, shard, deep=True)
                 if wrong:

@@ -118,16 +118,26 @@ def paths(library: Library, found: Sequence[Shard]) -> list[Path]:
     return [library.folder / shard.path for shard in found]
 
 
-def tidy(library: Library, table: str) -> list[Shard]:
-    """Drop references to damaged shards and delete files that nothing references.
+def forget(connection: Connection, found: Sequence[Shard]) -> None:
+    """Drop references to shards, in the caller's transaction."""
+    for shard in found:
+        connection.execute(delete(shards).where(shards.c.path == shard.path))
 
-    Call it with the lock of the stage that writes the table. Gives the dropped references.
+
+def tidy(library: Library, table: str, columns: pa.Schema | None = None) -> list[Shard]:
+    """Drop references to shards that are not to be used and delete files that nothing references.
+
+    Call it with the lock of the stage that writes the table. Gives the dropped references: to
+    damaged shards, and to those with other columns, which another version of curate made.
     """
     with library.writing() as connection:
         found = referenced(connection, table)
-        damaged = [shard for shard in found if fault(library, shard)]
-        for shard in damaged:
-            connection.execute(delete(shards).where(shards.c.path == shard.path))
+        damaged = [
+            shard
+            for shard in found
+            if fault(library, shard) or not _has(library.folder / shard.path, columns)
+        ]
+        forget(connection, damaged)
     kept = {shard.path for shard in found} - {shard.path for shard in damaged}
     folder = library.folder / "tables" / table
     for path in folder.glob("*") if folder.is_dir() else ():
@@ -136,4 +146,17 @@ def tidy(library: Library, table: str) -> list[Shard]:
     return damaged
 
 
-_MAKER = {"looks": "curate scan", "predictions": "curate bulk-id"}
+def _has(path: Path, columns: pa.Schema | None) -> bool:
+    if columns is None:
+        return True
+    try:
+        return bool(pq.read_schema(path).equals(columns))
+    except pa.ArrowInvalid:
+        return False
+
+
+_MAKER = {
+    "looks": "curate scan",
+    "predictions": "curate bulk-id",
+    **dict.fromkeys(("fingerprints", "alike", "compared"), "curate duplicates"),
+}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pyarrow as pa
 from sqlalchemy import func, select
 
 from curate import engine
@@ -35,11 +36,12 @@ def fetch(library: Library, image_ids: Sequence[str]) -> dict[str, bytes]:
     if not image_ids:
         return {}
     query = """
-        SELECT image_id, any_value(thumbnail) FROM looks
-        WHERE list_contains(?::VARCHAR[], image_id) GROUP BY image_id
+        SELECT image_id, any_value(thumbnail) FROM looks SEMI JOIN wanted USING (image_id)
+        GROUP BY image_id
     """
     with views.asked(library, "looks") as answering:
-        found = dict(answering.execute(query, [list(image_ids)]).fetchall())
+        answering.register("wanted", pa.table({"image_id": pa.array(image_ids, pa.string())}))
+        found = dict(answering.execute(query).fetchall())
     missing = sorted(set(image_ids) - found.keys())
     return found | _looked(_places(library, missing)) if missing else found
 

@@ -14,13 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from sqlalchemy import delete
 
 from curate import engine
 from curate.core.errors import InputError
 from curate.core.look import look
 from curate.engine import Outcome
 from curate.scan import scan
-from curate.store import check, files, shards
+from curate.store import check, files, looks, runs, schema, shards, thumbnails
 from curate.store.library import Library, opened
 
 from ..conftest import MakePhoto
@@ -49,6 +51,49 @@ def test_looks_that_are_damaged_are_made_again(library: Library, photos: Path, d
     assert (found.counts["read"], found.counts["decisions"]) == (4, 0)
     pd.testing.assert_frame_equal(looks_of(library), before)
     assert check.faults(library) == []
+
+
+def test_a_library_of_an_older_version_is_looked_at_again(library: Library, photos: Path) -> None:
+    scanned(library, photos, labels="folder")
+    before = looks_of(library)
+    (path,) = library.folder.glob("tables/looks/*")
+    rows = pq.read_table(path).select(["image_id", "phash", "dhash", "thumbnail"])
+    with runs.running(library, "scan", {}) as run:
+        old = shards.write(library, "looks", run.run_id, 0, rows)
+        with library.writing() as connection:
+            connection.execute(delete(schema.shards))
+            shards.reference(connection, old)
+    meanwhile = looks_of(library)
+    assert meanwhile.columns.tolist() == before.columns.tolist()
+    assert meanwhile["whash"].isna().all()
+    assert meanwhile["phash"].tolist() == before["phash"].tolist()
+    shown = dict(zip(before["image_id"], map(bytes, before["thumbnail"]), strict=True))
+    assert thumbnails.fetch(library, list(before["image_id"])) == shown
+    for read in (4, 0):
+        found = scanned(library, photos, labels="folder")
+        assert (found.counts["read"], found.counts["decisions"]) == (read, 0)
+        pd.testing.assert_frame_equal(looks_of(library), before)
+    assert check.faults(library) == []
+
+
+def test_camera_place_and_measures_are_written_down(
+    library: Library, photo: MakePhoto, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0110] = "One"
+    exif.get_ifd(0x8825).update({1: "S", 2: (35.0, 30.0, 0.0), 3: "E", 4: (149.0, 0.0, 0.0)})
+    told = look(os.fsencode(photo("p/told.jpg", 1, exif=exif.tobytes())))
+    silent = look(os.fsencode(photo("p/silent.jpg", 2)))
+    scanned(library, tmp_path / "p")
+    rows = looks_of(library).set_index("image_id")
+    row = rows.loc[told.content.image_id]
+    assert (row["camera"], row["latitude"], row["longitude"]) == ("One", -35.5, 149.0)
+    assert rows.loc[silent.content.image_id][["camera", "latitude", "longitude"]].isna().all()
+    for one in (told, silent):
+        row = rows.loc[one.content.image_id]
+        assert row[list(one.hashes)].to_dict() == one.hashes
+        for name, value in vars(one.quality).items():
+            assert row[name] == pytest.approx(value, rel=1e-6)
 
 
 def test_a_scan_that_is_interrupted_goes_on_where_it_was(
@@ -112,14 +157,12 @@ def test_looks_are_what_a_look_at_each_file_says(library: Library, photos: Path)
     with library.reading() as connection:
         parts = shards.paths(library, shards.referenced(connection, "looks"))
     rows = pa.concat_tables([pq.read_table(part) for part in parts]).to_pylist()
-    expected = [look(os.fsencode(path)) for path in photos.rglob("*.jpg")]
-    assert sorted(rows, key=lambda row: str(row["image_id"])) == sorted(
-        (
-            {"image_id": one.content.image_id, **one.hashes, "thumbnail": one.thumbnail}
-            for one in expected
-        ),
-        key=lambda row: str(row["image_id"]),
-    )
+    expected = looks.rows(look(os.fsencode(path)) for path in photos.rglob("*.jpg")).to_pylist()
+    assert sorted(rows, key=_image_id) == sorted(expected, key=_image_id)
+
+
+def _image_id(row: dict[str, Any]) -> str:
+    return str(row["image_id"])
 
 
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])

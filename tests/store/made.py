@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
 import pyarrow as pa
 
 from curate.core.identity import Content
-from curate.store import decisions, files, runs, shards
+from curate.store import decisions, files, looks, runs, shards
 from curate.store.decisions import Decision
 from curate.store.files import FileRow
 from curate.store.library import Library
 from curate.store.shards import Shard
+
+MakeRows = Callable[..., pa.Table]
 
 _keys = count()
 
@@ -48,20 +51,25 @@ def decide(library: Library, *made: Decision) -> int:
 
 
 def looks_rows(*image_ids: str) -> pa.Table:
-    return pa.table(
-        {
-            "image_id": pa.array(image_ids, pa.string()),
-            "phash": pa.array(range(len(image_ids)), pa.uint64()),
-            "dhash": pa.array(range(len(image_ids)), pa.uint64()),
-            "thumbnail": pa.array([b"jpeg"] * len(image_ids), pa.binary()),
-        }
-    )
+    """Make looks that tell nothing but a phash and a dhash by place, and a thumbnail."""
+    rows = [
+        {"image_id": image_id, "phash": place, "dhash": place, "thumbnail": b"jpeg"}
+        for place, image_id in enumerate(image_ids)
+    ]
+    return pa.Table.from_pylist(rows, schema=looks.SCHEMA)
 
 
-def put_shard(library: Library, *image_ids: str, number: int = 0) -> Shard:
+def old_looks_rows(*image_ids: str) -> pa.Table:
+    """Make looks as the first version of curate wrote them."""
+    return looks_rows(*image_ids).select(["image_id", "phash", "dhash", "thumbnail"])
+
+
+def put_shard(
+    library: Library, *image_ids: str, number: int = 0, rows: MakeRows = looks_rows
+) -> Shard:
     """Write and reference a shard of looks in a run of its own."""
     with runs.running(library, "scan", {}) as run:
-        shard = shards.write(library, "looks", run.run_id, number, looks_rows(*image_ids))
+        shard = shards.write(library, "looks", run.run_id, number, rows(*image_ids))
         with library.writing() as connection:
             shards.reference(connection, shard)
     return shard

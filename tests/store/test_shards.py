@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.core.errors import LibraryError
-from curate.store import check, shards
+from curate.store import check, looks, shards
 from curate.store.library import Library
 
-from .made import looks_rows, put_shard
+from .made import looks_rows, old_looks_rows, put_shard
 
 
 def referenced(library: Library) -> list[str]:
@@ -88,6 +88,17 @@ def test_tidying_keeps_what_counts_and_removes_the_rest(library: Library) -> Non
     assert shards.tidy(library, "looks") == [cut]
     assert referenced(library) == on_disk(library) == [kept.path]
     assert shards.tidy(library, "looks") == []
+
+
+def test_tidying_drops_other_columns_where_they_are_asked_for(library: Library) -> None:
+    kept = put_shard(library, "a")
+    old = put_shard(library, "b", number=1, rows=old_looks_rows)
+    spoilt = put_shard(library, "c", number=2)
+    path = library.folder / spoilt.path
+    path.write_bytes(path.read_bytes()[:-9] + b"x" * 9)
+    assert shards.tidy(library, "looks") == []
+    assert shards.tidy(library, "looks", looks.SCHEMA) == [old, spoilt]
+    assert referenced(library) == on_disk(library) == [kept.path]
 
 
 def test_tidying_one_table_leaves_the_others(library: Library) -> None:

@@ -10,7 +10,7 @@ from curate.core.errors import LibraryError
 from curate.store import views
 from curate.store.library import Library, opened
 
-from .made import decide, file_row, put_files, put_shard, said
+from .made import decide, file_row, old_looks_rows, put_files, put_shard, said
 
 
 def test_every_view_is_there_in_an_empty_library(library: Library) -> None:
@@ -41,6 +41,19 @@ def test_the_columns_are_the_same_with_and_without_shards(library: Library) -> N
     before = columns()
     put_shard(library, "a")
     assert columns() == before
+
+
+def test_what_an_older_version_did_not_write_is_null(library: Library) -> None:
+    query = "SELECT image_id, phash, whash, quality, camera, thumbnail FROM looks ORDER BY 1"
+    old = ("a", 0, None, None, None, b"jpeg")
+    put_shard(library, "a", rows=old_looks_rows)
+    with views.asked(library, "looks") as answering:
+        assert answering.execute(query).fetchall() == [old]
+    put_shard(library, "b", number=1)
+    with views.asked(library, "looks") as answering:
+        assert answering.execute(query).fetchall() == [old, ("b", *old[1:])]
+        types = {row[0]: row[1] for row in answering.execute("DESCRIBE looks").fetchall()}
+    assert (types["whash"], types["quality"], types["latitude"]) == ("UBIGINT", "FLOAT", "DOUBLE")
 
 
 @pytest.mark.parametrize("name", ["star*", "photos[1]", "what?", "quo'te"])
