@@ -23,8 +23,9 @@ class Status:
     counts : dict of str to int
         images, files, failed, labelled, pool, unknown, rejected, placed (in the split).
     classes : DataFrame
-        A line a class: label, real, staged, synthetic, usable, counted (towards the min-count),
-        short (by how many it misses it); largest first.
+        A line a class: label, real, staged, synthetic, usable, groups (real ones), countable_real,
+        countable_staged, counted (towards the min-count), short (by how many it misses it);
+        largest first.
     min_count : int
         The cutoff that they are held against.
     runs : list of dict
@@ -40,7 +41,7 @@ class Status:
     next: tuple[str, str]
 
 
-def status(library: Library, min_count: int, staged_share: float) -> Status:
+def status(library: Library, min_count: int, staged_share: float, count: str = "groups") -> Status:
     """Read the state of a library.
 
     Parameters
@@ -50,7 +51,9 @@ def status(library: Library, min_count: int, staged_share: float) -> Status:
     min_count : int
         The cutoff to hold classes against.
     staged_share : float
-        The share of it that staged and synthetic images may fill.
+        The share of it that staged and synthetic ones may fill.
+    count : str
+        What counts towards it: groups or images.
     """
     with library.reading() as connection:
         images = facts.images(connection)
@@ -59,7 +62,7 @@ def status(library: Library, min_count: int, staged_share: float) -> Status:
         by_status: dict[str, int] = {row[0]: row[1] for row in connection.execute(grouped)}
         runs = _last_runs(connection)
         done = set(connection.scalars(select(schema.runs.c.stage).where(_DONE).distinct()))
-    classes = against_cutoff(facts.class_counts(images), min_count, staged_share)
+    classes = against_cutoff(facts.class_counts(images, count), min_count, staged_share)
     labelled = images["label"].notna()
     placed = images["path"] != ""
     rejected = images["unusable_reason"].str.startswith("rejected")
@@ -78,7 +81,7 @@ def status(library: Library, min_count: int, staged_share: float) -> Status:
 
 def against_cutoff(classes: pd.DataFrame, min_count: int, staged_share: float) -> pd.DataFrame:
     """Add to counts by class what counts towards the min-count, and how many are missing."""
-    real, others = classes["real"].to_numpy(), (classes["staged"] + classes["synthetic"]).to_numpy()
+    real, others = classes["countable_real"].to_numpy(), classes["countable_staged"].to_numpy()
     towards = counted(real, others, min_count, staged_share)
     return classes.assign(counted=towards, short=(min_count - towards).clip(min=0))
 

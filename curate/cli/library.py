@@ -135,7 +135,10 @@ def status(
     with opened(library) as place:
         settings = config.load(place.root).split
         state = read_status(
-            place, settings.min_count if min_count is None else min_count, settings.staged_share
+            place,
+            settings.min_count if min_count is None else min_count,
+            settings.staged_share,
+            settings.count,
         )
     _print_status(printer, state)
     printer.write(state.classes, csv, parquet)

@@ -87,6 +87,7 @@ def queue(
             recipe,
             filters,
             min_count=settings.min_count if min_count is None else min_count,
+            count=settings.count,
             model=file_id(model) if model else None,
         )
         printer.facts(images=len(table), rows=records(table), model=table.attrs["model"])

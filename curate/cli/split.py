@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from curate.cli import split_options as options
+from curate.cli.images import find_image
 from curate.cli.options import CsvOption, JsonOption, LibraryOption, MinCount, ParquetOption
+from curate.cli.split_input import (
+    COLUMNS,
+    only_given,
+    read_moves,
+    refuse_contradictions,
+    with_paths,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from curate.cli.output import Printer
     from curate.core.config import Config
-    from curate.splits import Assignment, SplitPolicy
-    from curate.store.library import Library
-
-SHOWN = 40
-"""Classes that are shown; all of them are in --json."""
-
-SPLITS = ("train", "val", "test", "benchmark")
-COLUMNS = ("image_id", "path", "label", "sub_class", "origin", "group", "split", "reason")
+    from curate.splits import SplitPolicy
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,44 +33,33 @@ def add_to(app: typer.Typer) -> None:
     app.command()(split)
 
 
-def policy_from(config: Config, **given: float | int | None) -> SplitPolicy:
+def policy_from(config: Config, **wanted: float | str | None) -> SplitPolicy:
     """Lay options over `curate.toml` over the defaults."""
     from curate.splits import SplitPolicy
 
-    options = {name: value for name, value in given.items() if value is not None}
-    return SplitPolicy(**{**config.split.given(), **options})
+    return SplitPolicy(**{**config.split.given(), **only_given(wanted)})
 
 
 def split(
     min_count: MinCount = None,
-    max_count: Annotated[
-        int | None,
-        typer.Option(
-            help="Of a larger class only so many are used.  [default: 400]", show_default=False
-        ),
-    ] = None,
-    val: Annotated[
-        float | None, typer.Option(help="Share for val.  [default: 0.1]", show_default=False)
-    ] = None,
-    test: Annotated[
-        float | None, typer.Option(help="Share for test.  [default: 0.1]", show_default=False)
-    ] = None,
-    benchmark: Annotated[
-        float | None,
-        typer.Option(help="Share for the frozen benchmark.  [default: 0]", show_default=False),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(help="Decides what chance decides.  [default: 0]", show_default=False),
-    ] = None,
-    explain: Annotated[
-        str,
-        typer.Option(
-            metavar="IMAGE",
-            help="Say why one image (id or path) is where it is; changes nothing.",
-            show_default=False,
-        ),
-    ] = "",
+    max_count: options.MaxCount = None,
+    sub_min_count: options.SubMinCount = None,
+    sub_max_count: options.SubMaxCount = None,
+    count: options.Count = None,
+    keep: options.Keep = None,
+    val: options.Val = None,
+    test: options.Test = None,
+    benchmark: options.Benchmark = None,
+    seed: options.Seed = None,
+    move: options.Move = None,
+    explain: options.Explain = "",
+    check: options.Check = None,
+    folds: options.Folds = None,
+    lock: options.LockFile = None,
+    from_lock: options.FromLock = None,
+    tree: options.Tree = None,
+    imagefolder: options.ImageFolder = None,
+    copy: options.Copy = False,
     library: LibraryOption = None,
     csv: CsvOption = None,
     parquet: ParquetOption = None,
@@ -75,116 +69,175 @@ def split(
 
     Every image that is left out has its reason. What was assigned before stays where it is.
     """
-    from curate import splits
     from curate.cli.output import Printer
+
+    asked = only_given(
+        {
+            "min_count": min_count,
+            "max_count": max_count,
+            "sub_min_count": sub_min_count,
+            "sub_max_count": sub_max_count,
+            "count": count,
+            "keep": keep,
+            "val": val,
+            "test": test,
+            "benchmark": benchmark,
+            "seed": seed,
+        }
+    )
+    refuse_contradictions(
+        {
+            "--explain": explain,
+            "--check": check,
+            "--folds": folds,
+            "--from-lock": from_lock,
+            "--move": move,
+            "--lock": lock,
+            "--tree": tree,
+            "--imagefolder": imagefolder,
+            "--copy": copy,
+        },
+        asked,
+    )
+    folders = {"tree": tree, "imagefolder": imagefolder}
+    printer = Printer(as_json)
+    if check is not None:
+        faults = _check(printer, library, check, from_lock, asked)
+        printer.write(faults, csv, parquet)
+        printer.finish()
+        raise typer.Exit(1 if len(faults) else 0)
+    if explain:
+        _explain(printer, library, explain, asked)
+    elif folds is not None:
+        printer.write(_folds(printer, library, folds, asked), csv, parquet)
+    else:
+        table, policy, near = _split(printer, library, asked, move or [], lock, from_lock)
+        printer.write(table[list(COLUMNS)], csv, parquet)
+        _write_folders(printer, table, folders, copy)
+        _name_the_next(printer, policy, near)
+    printer.finish()
+
+
+def _split(
+    printer: Printer,
+    library: Path | None,
+    asked: Mapping[str, Any],
+    move: Sequence[str],
+    lock: Path | None,
+    from_lock: Path | None,
+) -> tuple[pd.DataFrame, SplitPolicy, int]:
+    """Make the permanent split; give its table, its policy, and how many classes nearly pass."""
+    from curate import splits
+    from curate.cli.output import quoted
+    from curate.cli.split_output import print_split
     from curate.core import config
     from curate.store.library import opened
 
-    printer = Printer(as_json)
     with opened(library) as place:
-        policy = policy_from(
-            config.load(place.root),
-            min_count=min_count,
-            max_count=max_count,
-            val=val,
-            test=test,
-            benchmark=benchmark,
-            seed=seed,
-        )
-        if explain:
-            image_id = _image_id(place, explain)
-            text = splits.explain(splits.preview(place, policy), image_id)
-            printer.facts(image_id=image_id, explanation=text)
-            printer.say(text)
-            printer.finish()
-            return
-        assignment = splits.split(place, policy)
-        table = _with_paths(place, assignment)
-    _print_split(printer, assignment, policy)
-    printer.write(table, csv, parquet)
+        policy = policy_from(config.load(place.root), **asked)
+        moves = {"moves": read_moves(place, move)} if move else {}
+        if from_lock is not None:
+            policy = splits.read_lock(from_lock).policy
+            assignment = splits.split_from_lock(place, from_lock)
+        elif lock is not None:
+            assignment, made = splits.split_and_lock(place, policy, **moves)
+            splits.write_lock(made, lock)
+        else:
+            assignment = splits.split(place, policy, **moves)
+        table = with_paths(place, assignment.table)
+    print_split(printer, assignment)
+    if lock is not None:
+        printer.say(f"Wrote the lock to {quoted(lock)}")
     near = splits.near_misses(assignment.classes, policy, _lower(policy.min_count))
-    if len(near):
+    return table, policy, len(near)
+
+
+def _explain(printer: Printer, library: Path | None, image: str, asked: Mapping[str, Any]) -> None:
+    from curate import splits
+    from curate.core import config
+    from curate.store.library import opened
+
+    with opened(library) as place:
+        policy = policy_from(config.load(place.root), **asked)
+        image_id = find_image(place, image)
+        text = splits.explain(splits.preview(place, policy), image_id)
+    printer.facts(image_id=image_id, explanation=text)
+    printer.say(text)
+
+
+def _folds(
+    printer: Printer, library: Path | None, folds: int, asked: Mapping[str, Any]
+) -> pd.DataFrame:
+    from curate import splits
+    from curate.cli.split_output import print_folds
+    from curate.core import config
+    from curate.store.library import opened
+
+    with opened(library) as place:
+        policy = policy_from(config.load(place.root), **asked)
+        table = with_paths(place, splits.split_folds(place, policy, folds))
+    print_folds(printer, table)
+    return table.drop(columns="format")
+
+
+def _check(
+    printer: Printer,
+    library: Path | None,
+    file: Path,
+    from_lock: Path | None,
+    asked: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Check a split that is written down, with a library or, where there is none, without."""
+    from curate import splits
+    from curate.cli.split_output import print_checked
+    from curate.core import config
+    from curate.formats.split_files import read_split
+    from curate.store.library import find, opened
+
+    source = read_split(file)
+    lock = splits.read_lock(from_lock) if from_lock is not None else None
+    with ExitStack() as held:
+        there = library is not None or find(Path.cwd()) is not None
+        place = held.enter_context(opened(library)) if there else None
+        settings = config.load(place.root if place else Path.cwd())
+        # Of others only what is asked for is demanded: our defaults are not their rules.
+        base = {} if source.ours else {"min_count": 1, "max_count": None}
+        policy = splits.SplitPolicy(**{**base, **settings.split.given(), **asked})
+        if lock is not None:
+            policy = lock.policy
+        checked = splits.check(source, policy, place, lock)
+    print_checked(printer, checked, policy, has_library=there)
+    return checked.faults
+
+
+def _write_folders(
+    printer: Printer, table: pd.DataFrame, folders: Mapping[str, Path | None], copy: bool
+) -> None:
+    from curate.cli.split_output import print_written
+    from curate.engine import progress
+    from curate.formats.imagefolder import write_imagefolder
+    from curate.formats.trees import write_tree
+
+    for name, folder in folders.items():
+        if folder is not None:
+            write = write_tree if name == "tree" else write_imagefolder
+            total = int((table["split"] != "").sum())
+            with progress("Copying" if copy else "Linking", total, "files") as advance:
+                written = write(table, folder, copy=copy, advance=advance)
+            print_written(printer, name, folder, written)
+
+
+def _name_the_next(printer: Printer, policy: SplitPolicy, near: int) -> None:
+    if near:
+        lower = _lower(policy.min_count)
         printer.next(
-            f"curate train --throw-away --min-count {_lower(policy.min_count)} -o throw-away.pt",
-            f"{len(near)} more classes would pass at {_lower(policy.min_count)}",
+            f"curate train --throw-away --min-count {lower} -o throw-away.pt",
+            f"{near} more {'class' if near == 1 else 'classes'} would pass at {lower}",
         )
     else:
         printer.next("curate train -o ckpt.pt")
-    printer.finish()
 
 
 def _lower(min_count: int) -> int:
     """The cutoff of a throw-away model: seven eighths, 35 for 40."""
     return max(1, min_count * 7 // 8)
-
-
-def _image_id(place: Library, image: str) -> str:
-    """Find the image that a user names by its id or by a path."""
-    from curate.core import paths
-    from curate.core.errors import InputError
-    from curate.store import facts, files
-
-    with place.reading() as connection:
-        ids = set(facts.images(connection)["image_id"])
-        if image in ids:
-            return image
-        # As a person types it, and as our own tables write it.
-        named = [paths.absolute(image), paths.absolute(paths.from_text(image))]
-        known = files.known(connection, named)
-    for file in known.values():
-        if file.image_id in ids:
-            return str(file.image_id)
-    raise InputError(
-        image,
-        "is neither the id of an image nor the path of one in the library",
-        "Take one from `curate split --csv splits.csv`, or scan its folder first.",
-    )
-
-
-def _with_paths(place: Library, assignment: Assignment) -> pd.DataFrame:
-    from curate.store import files
-
-    with place.reading() as connection:
-        placed = files.one_path_each(connection)[["image_id", "path"]]
-    return assignment.table.merge(placed, on="image_id", how="left")[list(COLUMNS)]
-
-
-def _print_split(printer: Printer, assignment: Assignment, policy: SplitPolicy) -> None:
-    from curate.cli.output import counted, records
-
-    table, classes = assignment.table, assignment.classes
-    sizes = {name: int((table["split"] == name).sum()) for name in SPLITS}
-    out = table.loc[table["split"] == "", "reason"]
-    printer.facts(
-        sizes=sizes,
-        left_out=out.value_counts().to_dict(),
-        classes=records(classes),
-        changes=records(assignment.changes),
-        conflicts=records(assignment.conflicts),
-    )
-    shown = classes
-    if len(shown) > SHOWN:
-        # The small classes are where the work is.
-        shown = shown.sort_values("usable", kind="stable").head(SHOWN).sort_index()
-    header = ["class", "usable", "used", *SPLITS, "cut", "short"]
-    rows = shown[["class", "usable", "used", *SPLITS, "cut", "short"]].to_numpy().tolist()
-    styles = ["" if status == "in" else "yellow" for status in shown["status"]]
-    printer.table(header, rows, styles)
-    if len(classes) > SHOWN:
-        printer.say(f"… and {len(classes) - SHOWN:,} larger classes (--json has all)")
-    printer.say(", ".join(f"{name} {size:,}" for name, size in sizes.items()))
-    if len(out):
-        printer.say(f"{counted(len(out), 'image')} left out:")
-        kinds = out.value_counts()
-        printer.table(
-            ["images", "reason"], list(zip(kinds.tolist(), kinds.index, strict=True))[:10]
-        )
-        if len(kinds) > 10:
-            printer.say(f"… and {counted(len(kinds) - 10, 'more reason')} (--csv FILE has all)")
-    for title, rows_ in (
-        ("had to change", assignment.changes),
-        ("in conflict", assignment.conflicts),
-    ):
-        if len(rows_):
-            printer.say(f"{counted(len(rows_), 'image')} {title}:")
-            printer.table(list(rows_.columns), rows_.head(10).to_numpy().tolist())

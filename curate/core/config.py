@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from curate.core import names
 from curate.core.errors import ConfigError, FaultsError
@@ -28,11 +28,40 @@ class Split(_Section):
 
     min_count: int = Field(default=40, ge=1)
     max_count: int = Field(default=400, ge=1)
-    val: float = Field(default=0.1, ge=0, lt=1)
-    test: float = Field(default=0.1, ge=0, lt=1)
-    benchmark: float = Field(default=0.0, ge=0, lt=1)
+    val: float = Field(default=0.1, ge=0, allow_inf_nan=False)
+    test: float = Field(default=0.1, ge=0, allow_inf_nan=False)
+    benchmark: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     seed: int = 0
     staged_share: float = Field(default=0.5, ge=0, le=1)
+    sub_min_count: int = Field(default=0, ge=0)
+    sub_max_count: int | None = Field(default=None, ge=1)
+    keep: Literal["diverse", "newest", "quality", "random"] = "diverse"
+    count: Literal["groups", "images"] = "groups"
+
+    @field_validator("val", "test", "benchmark")
+    @classmethod
+    def _share_or_count(cls, asked: float) -> float:
+        if not (asked < 1 or asked == int(asked)):
+            raise ValueError("a share lies below 1, and a count of images is a whole number")
+        return asked
+
+
+class Duplicates(_Section):
+    """``[duplicates]``: see `curate.duplicates.DuplicatePolicy`."""
+
+    similarity: float = Field(default=0.8, ge=0.6, le=1)
+    flips: bool = False
+    turns: bool = False
+    hashes: list[str] = ["phash:8"]
+    keeper: list[str] = [
+        "labelled",
+        "real",
+        "benchmark",
+        "placed",
+        "resolution",
+        "bytes",
+        "oldest",
+    ]
 
 
 class Train(_Section):
@@ -49,6 +78,7 @@ class Config(_Section):
     """The whole file; every section may be left out."""
 
     split: Split = Split()
+    duplicates: Duplicates = Duplicates()
     train: Train = Train()
 
 

@@ -1,8 +1,8 @@
 """Low-count: images that may bring a thin class over min-count.
 
-A class is thin when it has between 3/4 and 5/4 of min-count real images: it just misses the cutoff,
-or just made it. Its candidates are the images that are predicted as it, and those where it comes
-second by a hair.
+A class is thin when it counts between 3/4 and 5/4 of min-count in real groups (or images, where
+the split counts images): it just misses the cutoff, or just made it. Its candidates are the images
+that are predicted as it, and those where it comes second by a hair.
 
 A labeller wants as many classes as possible over the line for each image looked at. So the
 candidates of a class, the likeliest first, are cut into portions: as many as it takes until the sum
@@ -34,10 +34,15 @@ def thin(classes: pd.DataFrame, min_count: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        By class name: real (images), short (of min-count, at least 0), wanted (images up to
-        min-count, or up to 5/4 of it where min-count is reached).
+        By class name: real (what counts), unit (groups, or images where each is alone), short (of
+        min-count, at least 0), wanted (images up to min-count, or up to 5/4 of it where min-count
+        is reached).
     """
-    counted = classes[["label", "real"]].set_index("label")
+    real = classes.set_index("label")[["countable_real", "real"]]
+    alone = real["countable_real"] == real["real"]
+    counted = pd.DataFrame(
+        {"real": real["countable_real"], "unit": alone.map({True: "images", False: "groups"})}
+    )
     near = (4 * counted["real"] >= 3 * min_count) & (4 * counted["real"] < 5 * min_count)
     found = counted[near]
     short = (min_count - found["real"]).clip(lower=0)
@@ -106,6 +111,6 @@ def _reasons(rows: pd.DataFrame, min_count: int) -> Iterator[str]:
         word = "score" if row["topic"] == row["predicted"] else f"second to {row['predicted']} with"
         noun = "candidate" if row["peers"] == 1 else "candidates"
         yield (
-            f"{row['topic']}: {row['real']} of {min_count} real images, {standing}; "
+            f"{row['topic']}: {row['real']} of {min_count} real {row['unit']}, {standing}; "
             f"{word} {row['worth']:.2f} ({row['peers']:,} {noun})"
         )

@@ -20,7 +20,13 @@ STAGE = "queue"
 
 
 def queue(
-    library: Library, recipe: str, filters: Filters, *, min_count: int, model: str | None = None
+    library: Library,
+    recipe: str,
+    filters: Filters,
+    *,
+    min_count: int,
+    count: str = "groups",
+    model: str | None = None,
 ) -> pd.DataFrame:
     """List the images that a person should look at next, and why.
 
@@ -34,6 +40,8 @@ def queue(
         What every image of the queue fulfils.
     min_count : int
         The cutoff that `low-count` looks at.
+    count : str
+        What counts towards it: groups or images.
     model : str, optional
         Digest of the checkpoint whose predictions count; the one that predicted last when missing.
 
@@ -59,12 +67,13 @@ def queue(
         "recipe": recipe,
         "filters": asdict(filters),
         "min_count": min_count,
+        "count": count,
         "model": model,
     }
     with runs.running(library, STAGE, parameters, alone=False) as run:
         with library.reading() as connection:
             said = _predicted(library, connection, model)
-            counts = facts.class_counts(facts.images(connection))
+            counts = facts.class_counts(facts.images(connection), count)
         check_class(filters.class_, said.classes, list(counts["label"]))
         aim = Aim(counts, min_count, filters)
         with views.asked(library, "predictions", "images") as answering:

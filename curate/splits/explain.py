@@ -24,7 +24,8 @@ def explain(assignment: Assignment, image_id: str) -> str:
     Returns
     -------
     str
-        Two to five lines: the image, its group mates, its class, a change and a conflict if any.
+        A few lines: the image, its group mates, its class, a change and a conflict if any, with the
+        ways out of it.
 
     Raises
     ------
@@ -50,8 +51,10 @@ def explain(assignment: Assignment, image_id: str) -> str:
     changes, conflicts = assignment.changes, assignment.conflicts
     was = changes.loc[changes["image_id"] == image_id, "was"].astype(str)
     lines += [f"changed: was in {split}, now {image['split'] or 'left out'}" for split in was]
-    clash = conflicts.loc[conflicts["image_id"] == image_id, "reason"].astype(str)
-    lines += [f"conflict: {reason}" for reason in clash]
+    clash = conflicts[conflicts["image_id"] == image_id]
+    for reason, ways_out in zip(clash["reason"], clash["ways_out"], strict=True):
+        lines.append(f"conflict: {reason}")
+        lines += [f"way out: {way}" for way in str(ways_out).split("; ")]
     return "\n".join(lines)
 
 

@@ -11,25 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curate.splits.tables import (
-    BENCHMARK,
-    ORIGINS,
-    REAL,
-    SPLITS,
-    TEST,
-    VAL,
-    Bools,
-    Ints,
-    Objects,
-    Rows,
-    as_bools,
-)
+from curate.core.components import components
+from curate.splits.tables import ORIGINS, Bools, Ints, Objects, Rows, as_bools
 
 WAYS_OUT = (
-    "clear or change the group value in the manifest and scan again, "
-    "reject the image with a label import to leave it out, or keep it as it is"
+    "they are no duplicates: `curate duplicates --apart {image} {other}`, "
+    "or correct the group column in the manifest and scan again; "
+    "move one side: `curate split --move {one}={to}`; "
+    "leave one side out: `curate split --move {image}=out`"
 )
-_BENCHMARK_BIT = 1 << BENCHMARK
+"""The three ways out of a conflict: an image, one of the other side, and the side that can move."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +36,19 @@ class Ties:
     anchored : bool array
         Images that an earlier split placed and that stay there.
     home : int array
-        The split in which the image's group lies already, -1 where none or several.
+        The place in which the image's group lies already, -1 where none or several.
     barred : object array of str
         Why the ties forbid to use the image, '' where they do not.
     clash : object array of str
         What a person must decide about the image's group, '' where nothing.
+    ways_out : object array of str
+        What the person can do about it, '' where nothing.
     apart : bool array
-        Anchored images whose group lies in several splits and stays so until somebody decides.
+        Anchored images whose group lies in several places and stays so until somebody decides.
+    whole : int array
+        As `root`, with the images that tie several places counted in.
+    linking : bool array
+        The new images that tie several places.
     """
 
     root: Ints
@@ -60,102 +57,99 @@ class Ties:
     home: Ints
     barred: Objects
     clash: Objects
+    ways_out: Objects
     apart: Bools
+    whole: Ints
+    linking: Bools
 
 
 def tie(rows: Rows) -> Ties:
     """Find the groups, what they inherit from earlier splits, and whom that leaves out."""
-    only_trains = rows.origin != REAL
-    held_out = (rows.was == VAL) | (rows.was == TEST)
-    misplaced = rows.eligible & only_trains & held_out
+    frozen_bit = 1 << (len(rows.places) - 1)
+    only_trains = ~rows.real
+    misplaced = rows.eligible & only_trains & rows.held_out
     tied = (rows.eligible & ~misplaced) | rows.frozen
     anchored = tied & (rows.was >= 0)
     bits = np.where(anchored, 1 << np.maximum(rows.was, 0), 0)
 
-    first_root = components(rows.columns, tied)
-    linking = _linking(rows.columns, tied, anchored, bits, first_root)
-    root = components(rows.columns, tied & ~linking)
+    whole = components(rows.columns, tied)
+    linking = _linking(rows.columns, tied, anchored, bits, whole)
+    root = components(rows.columns, tied & ~linking) if linking.any() else whole
     lies_in = _gather(root, bits)
 
     several = _several(lies_in)
-    near = tied & ~linking & ~rows.frozen & ((lies_in & _BENCHMARK_BIT) > 0)
+    near = tied & ~linking & ~rows.frozen & ((lies_in & frozen_bit) > 0)
     apart = anchored & several & ~near & ~rows.frozen
     home = np.where(several | (lies_in == 0), -1, np.log2(np.maximum(lies_in, 1)).astype(np.int64))
-    guest = tied & ~linking & ~anchored & only_trains & ((home == VAL) | (home == TEST))
+    guest = tied & ~linking & ~anchored & only_trains & (home > 0) & (home < len(rows.places) - 1)
 
-    first_lies_in = _gather(first_root, bits)
     barred = np.full(len(rows.ids), "", dtype=object)
     clash = barred.copy()
+    whole_lies_in = _gather(whole, bits)
     frozen_mate = _first_of(root, rows.frozen)
     for i in np.flatnonzero(near):
         mate = rows.ids[frozen_mate[root[i]]]
-        barred[i] = f"near the benchmark (image {mate}): kept out of train, val and test"
+        barred[i] = f"near the benchmark (image {mate}): kept out of {_but_last(rows.places)}"
         if anchored[i]:
-            clash[i] = f"was in {SPLITS[rows.was[i]]} and is {barred[i]}; {WAYS_OUT}"
+            clash[i] = f"was in {rows.places[rows.was[i]]} and is {barred[i]}"
     for i in np.flatnonzero(linking):
-        barred[i] = f"ties groups that lie in {_names(first_lies_in[i])}"
-        clash[i] = f"{barred[i]}, so it is left out; {WAYS_OUT}"
+        barred[i] = f"ties groups that lie in {_names(whole_lies_in[i], rows.places)}"
+        clash[i] = f"{barred[i]}, so it is left out"
     for i in np.flatnonzero(apart):
-        clash[i] = f"its group lies in {_names(lies_in[i])} and stays so; {WAYS_OUT}"
+        clash[i] = f"its group lies in {_names(lies_in[i], rows.places)} and stays so"
     for i in np.flatnonzero(guest):
         barred[i] = (
-            f"{ORIGINS[rows.origin[i]]} images only train, and its group lies in {SPLITS[home[i]]}"
+            f"{ORIGINS[rows.origin[i]]} images only train, "
+            f"and its group lies in {rows.places[home[i]]}"
         )
     for i in np.flatnonzero(misplaced):
         barred[i] = (
-            f"{ORIGINS[rows.origin[i]]} images only train, and it lay in {SPLITS[rows.was[i]]}"
+            f"{ORIGINS[rows.origin[i]]} images only train, and it lay in {rows.places[rows.was[i]]}"
         )
 
     crowd = np.bincount(root, minlength=len(root)) > 1
-    name = np.where(crowd[root], rows.ids[root], "")
-    name = np.where(linking, rows.ids[first_root], name)
-    return Ties(root, name.astype(object), anchored, home, barred, clash, apart)
+    name = np.full(len(root), "", dtype=object)
+    named = crowd[root]
+    name[named] = rows.ids[root[named]]
+    name[linking] = rows.ids[whole[linking]]
+    ways_out = np.where(
+        linking,
+        _ways_out(rows, anchored, whole, np.where(linking, clash, "")),
+        _ways_out(rows, anchored, root, np.where(linking, "", clash)),
+    )
+    return Ties(
+        root, name, anchored, home, barred, clash, ways_out, apart, whole=whole, linking=linking
+    )
 
 
-def components(columns: tuple[Ints, ...], tied: Bools) -> Ints:
-    """Number the connected components: images that share a value, directly or through others.
-
-    Parameters
-    ----------
-    columns : tuple of int arrays, shape (n,)
-        Value numbers, -1 where missing; a missing value ties nothing.
-    tied : bool array, shape (n,)
-        The images that take part; any other is alone.
-
-    Returns
-    -------
-    int array, shape (n,)
-        For each image the lowest row of its component. Roots hook to the lowest root that a value
-        of theirs touches and paths are halved until nothing changes, a few rounds in practice.
-    """
-    root = np.arange(len(tied), dtype=np.int64)
-    links = [_links(values, tied) for values in columns]
-    while True:
-        before = root
-        for who, value in links:
-            lowest = np.full(int(value.max(initial=-1)) + 1, len(root), dtype=np.int64)
-            np.minimum.at(lowest, value, root[who])
-            root = root.copy()
-            np.minimum.at(root, root[who], lowest[value])
-        while not np.array_equal(root, root[root]):
-            root = root[root]
-        if np.array_equal(root, before):
-            return root
-
-
-def _links(values: Ints, tied: Bools) -> tuple[Ints, Ints]:
-    who = np.flatnonzero(tied & (values >= 0))
-    value = values[who]
-    shared = (np.bincount(value) > 1)[value] if len(value) else as_bools(value)
-    return who[shared], value[shared]
+def _ways_out(rows: Rows, anchored: Bools, group: Ints, clash: Objects) -> Objects:
+    """Fill in `WAYS_OUT` for each image in conflict: itself, and the first of the other side."""
+    ways = np.full(len(clash), "", dtype=object)
+    torn = np.flatnonzero(as_bools(clash != ""))
+    if not len(torn):
+        return ways
+    first_in = [_first_of(group, anchored & (rows.was == p)) for p in range(len(rows.places))]
+    for i in torn:
+        sides = [p for p in range(len(rows.places)) if first_in[p][group[i]] >= 0]
+        here = int(rows.was[i]) if anchored[i] else sides[0]
+        # Where the benchmark is one side, the other is the one to move.
+        there = sides[-1] if sides[-1] != here else sides[0]
+        one = i if anchored[i] else first_in[here][group[i]]
+        ways[i] = WAYS_OUT.format(
+            image=rows.ids[i],
+            other=rows.ids[first_in[there][group[i]]],
+            one=rows.ids[one],
+            to=rows.places[there],
+        )
+    return ways
 
 
 def _linking(
     columns: tuple[Ints, ...], tied: Bools, anchored: Bools, bits: Ints, root: Ints
 ) -> Bools:
-    """New images without which groups in different splits would not hang together.
+    """New images without which groups in different places would not hang together.
 
-    First those that touch two splits themselves; only where that does not part the splits, the
+    First those that touch two places themselves; only where that does not part the places, the
     whole chain of new images between them. So one bad tie does not shut out the mates of both.
     """
     fresh = tied & ~anchored
@@ -175,7 +169,8 @@ def _linking(
 
 def _gather(root: Ints, bits: Ints) -> Ints:
     together = np.zeros(len(root), dtype=np.int64)
-    np.bitwise_or.at(together, root, bits)
+    who = np.flatnonzero(bits)
+    np.bitwise_or.at(together, root[who], bits[who])
     return np.asarray(together[root], dtype=np.int64)
 
 
@@ -190,5 +185,9 @@ def _first_of(root: Ints, chosen: Bools) -> Ints:
     return first
 
 
-def _names(bits: int) -> str:
-    return " and ".join(name for i, name in enumerate(SPLITS) if bits & (1 << i))
+def _but_last(places: tuple[str, ...]) -> str:
+    return f"{', '.join(places[:-2])} and {places[-2]}"
+
+
+def _names(bits: int, places: tuple[str, ...]) -> str:
+    return " and ".join(name for i, name in enumerate(places) if bits & (1 << i))

@@ -32,8 +32,8 @@ def library(tmp_path: Path) -> Path:
             [Path("photos")],
             {"labels": "folder", "origin": "staged", "workers": 3},
         ),
-        (["status"], "curate.status.status", [7, 0.5], {}),
-        (["status", "--min-count", "9"], "curate.status.status", [9, 0.5], {}),
+        (["status"], "curate.status.status", [7, 0.5, "groups"], {}),
+        (["status", "--min-count", "9"], "curate.status.status", [9, 0.5, "groups"], {}),
         (["split"], "curate.splits.split", [SplitPolicy(min_count=7, val=0.2)], {}),
         (
             ["split", "--min-count=3", "--max-count=9", "--val=.3", "--benchmark=.05", "--seed=7"],
@@ -92,7 +92,7 @@ def test_queue_passes_filters(library: Path, monkeypatch: pytest.MonkeyPatch) ->
     (_, recipe, filters), options = called.call_args
     assert recipe == "look-alike"
     assert filters == Filters(class_="antelope", min_score=0.1, max_score=0.6, limit=9)
-    assert options == {"min_count": 7, "model": None}
+    assert options == {"min_count": 7, "count": "groups", "model": None}
 
 
 def test_json_is_all_that_is_printed(

@@ -33,13 +33,16 @@ def test_only_what_is_set_is_given() -> None:
     [
         ("[split]\nmin_cuont = 3", "split.min_cuont: unknown key; did you mean 'min_count'?"),
         ("[splits]\n", "splits: unknown key; did you mean 'split'?"),
-        ("[zoo]\n", "zoo: unknown key; known: split, train"),
+        ("[zoo]\n", "zoo: unknown key; known: split, duplicates, train"),
         ("[train]\ncolour = 1", "train.colour: unknown key; known: arch, epochs"),
         ("[split]\nmin_count = 0", "split.min_count: input should be greater than or equal to 1"),
         ('[split]\nmin_count = "40"', "split.min_count: input should be a valid integer"),
         ("[split]\nmin_count = true", "split.min_count: input should be a valid integer"),
         ("[split]\nval = nan", "split.val: "),
-        ("[split]\nval = 1.0", "split.val: input should be less than 1"),
+        ("[split]\nval = 1.5", "split.val: value error, a share lies below 1"),
+        ("[split]\nkeep = 'best'", "split.keep: input should be 'diverse', 'newest', "),
+        ("[split]\ncount = 'files'", "split.count: input should be 'groups' or 'images'"),
+        ("[split]\nsub_max_count = 0", "split.sub_max_count: input should be greater than"),
         ("split = 3", "split: "),
         ("[split\n", "Expected ']'"),
     ],
@@ -54,7 +57,7 @@ def test_a_fault_is_named(text: str, fault: str) -> None:
 
 def test_all_faults_come_together() -> None:
     with pytest.raises(FaultsError) as caught:
-        loaded("[split]\nval = 2\nmin_cuont = 3\n[train]\nepochs = 0\n")
+        loaded("[split]\nval = -2\nmin_cuont = 3\n[train]\nepochs = 0\n")
     assert len(caught.value.faults) == 3
 
 

@@ -61,8 +61,9 @@ def candidates(*rows: dict[str, object]) -> pd.DataFrame:
 
 
 def counts(**real: int) -> pd.DataFrame:
-    """Class counts by hand, all of real images."""
-    return pd.DataFrame({"label": list(real), "real": list(real.values())})
+    """Class counts by hand, all of real images that are alone."""
+    numbers = list(real.values())
+    return pd.DataFrame({"label": list(real), "real": numbers, "countable_real": numbers})
 
 
 def aim(filters: Filters | None = None, min_count: int = 40, **real: int) -> Aim:

@@ -26,10 +26,18 @@ def test_thin_classes_lie_between_three_and_five_quarters_of_the_cutoff() -> Non
     found = low_count.thin(counts(a=29, b=30, c=39, d=40, e=49, f=50), 40)
 
     assert found.to_dict("index") == {
-        "b": {"real": 30, "short": 10, "wanted": 10},
-        "c": {"real": 39, "short": 1, "wanted": 1},
-        "d": {"real": 40, "short": 0, "wanted": 10},
-        "e": {"real": 49, "short": 0, "wanted": 1},
+        "b": {"real": 30, "unit": "images", "short": 10, "wanted": 10},
+        "c": {"real": 39, "unit": "images", "short": 1, "wanted": 1},
+        "d": {"real": 40, "unit": "images", "short": 0, "wanted": 10},
+        "e": {"real": 49, "unit": "images", "short": 0, "wanted": 1},
+    }
+
+
+def test_a_class_is_thin_by_its_groups() -> None:
+    classes = counts(gnu=90, emu=90).assign(countable_real=[38, 90])
+    found = low_count.thin(classes, 40)
+    assert found.to_dict("index") == {
+        "gnu": {"real": 38, "unit": "groups", "short": 2, "wanted": 2}
     }
 
 

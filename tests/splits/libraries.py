@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
 
-from curate.splits import SplitPolicy
+from curate.splits import KEEP, SplitPolicy
 
 SMALL = SplitPolicy(min_count=10, max_count=None)
 
@@ -89,8 +89,25 @@ def cases(draw: st.DrawFn, mixed: bool = True) -> Case:
         images["group_camera"] = pd.Series([f"camera {c}" for c in camera], dtype=object)
         images.loc[random.random(count) < draw(st.sampled_from([0.5, 1.0])), "group_camera"] = None
     images.loc[random.random(count) < 0.4, "group_burst"] = None
+    if mixed:
+        images["taken"] = pd.Series(
+            [f"2024-05-{day:02d}T12:00:00" for day in random.integers(1, 31, count)], dtype=object
+        ).where(random.random(count) < 0.8, None)
+        images["quality"] = random.integers(0, 4, count).astype(float)
+        hashes = [int(h) for h in random.integers(0, 2**63, count)]
+        images["phash"] = pd.Series(hashes, dtype=object).where(random.random(count) < 0.9, None)
     min_count = draw(st.integers(1, 12))
     shares = st.sampled_from([0.0, 0.05, 0.1, 0.3])
+    more: dict[str, Any] = {}
+    if mixed:
+        shares |= st.sampled_from([1, 3])
+        sub_min = draw(st.sampled_from([0, 0, 2, 5]))
+        more = {
+            "sub_min_count": sub_min,
+            "sub_max_count": draw(st.none() | st.integers(max(sub_min, 1), 20)),
+            "keep": draw(st.sampled_from(sorted(KEEP))) if count else "diverse",
+            "count": draw(st.sampled_from(["groups", "images"])),
+        }
     policy = SplitPolicy(
         min_count=min_count,
         max_count=draw(st.none() | st.integers(min_count, 40)) if mixed else None,
@@ -99,5 +116,6 @@ def cases(draw: st.DrawFn, mixed: bool = True) -> Case:
         benchmark=draw(shares),
         seed=draw(st.integers(0, 3)),
         staged_share=draw(st.sampled_from([0.0, 0.5, 1.0])),
+        **more,
     )
     return Case(images, policy, seed)

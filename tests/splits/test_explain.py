@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from curate.core.errors import InputError
@@ -19,14 +21,14 @@ def test_a_used_image() -> None:
         "roo001: train (its group holds a staged or synthetic image: all train)",
         "real image, labelled roo / joey",
         "group roo000: with roo000 (train), roo002 (train), s000 (train)",
-        "class roo is in: 21 usable, 21 counted, 21 used (train 17, val 2, test 2, benchmark 0)",
+        "class roo is in: 21 usable, 18 counted, 21 used (train 17, val 2, test 2, benchmark 0)",
     ]
 
 
 def test_an_image_of_a_thin_class() -> None:
     answer = assign(library(some(20, "roo"), some(3, "emu")), SMALL)
     assert explain(answer, "emu001").splitlines() == [
-        "emu001: left out (emu has 3 of 10 usable images; 7 short)",
+        "emu001: left out (emu has 3 of 10 usable groups; 7 short)",
         "real image, labelled emu",
         "group: none, it is tied to no other image",
         "class emu is out: 3 usable, 3 counted, 7 short, 0 used"
@@ -49,11 +51,13 @@ def test_changes_conflicts_and_notes_are_told() -> None:
     lines = explain(answer, "roo000").splitlines()
     assert "changed: was in train, now left out" in lines
     assert any(line.startswith("conflict: was in train and is near the") for line in lines)
-    assert lines[3].endswith("; none in val, test: 2 groups of real images to share out")
+    assert any(
+        "; none in val, test: 2 groups of real images to share out" in line for line in lines
+    )
 
 
 def test_a_large_group_is_cut_short() -> None:
-    answer = assign(some(30, "roo", group_burst=["1"] * 30), SMALL)
+    answer = assign(some(30, "roo", group_burst=["1"] * 30), replace(SMALL, count="images"))
     group = explain(answer, "roo000").splitlines()[2]
     assert group.count("(train)") == 8
     assert group.endswith("21 more")

@@ -20,11 +20,14 @@ laws = settings(max_examples=40, deadline=None)
 
 
 def attempt(
-    images: pd.DataFrame, policy: SplitPolicy, previous: pd.DataFrame | None = None
+    images: pd.DataFrame,
+    policy: SplitPolicy,
+    previous: pd.DataFrame | None = None,
+    moves: pd.DataFrame | None = None,
 ) -> Assignment:
     """Assign, and turn to another example when the policy leaves no class."""
     try:
-        return assign(images, policy, previous)
+        return assign(images, policy, previous, moves)
     except PolicyError:
         assume(False)
         raise
@@ -59,17 +62,37 @@ def no_group_crosses(case: Case, answer: Assignment) -> None:
 
 
 def cutoffs_are_kept(case: Case, answer: Assignment) -> None:
-    policy = case.policy
-    table = answer.table
+    policy, table = case.policy, answer.table
     used = table[table["split"] != ""]
-    real = used[used["origin"] == "real"].groupby("label").size()
-    others = used[used["origin"] != "real"].groupby("label").size()
-    labels = used["label"].unique()
-    counted = real.reindex(labels, fill_value=0) + np.minimum(
-        others.reindex(labels, fill_value=0), int(policy.staged_share * policy.min_count)
-    )
-    assert (counted >= policy.min_count).all()
-    assert policy.max_count is None or (used.groupby("label").size() <= policy.max_count).all()
+    sizes = used.groupby("label").size()
+    assert policy.max_count is None or (sizes <= policy.max_count).all()
+    named = used[used["sub_class"] != ""].groupby(["label", "sub_class"]).size()
+    assert policy.sub_max_count is None or (named <= policy.sub_max_count).all()
+    classes = answer.classes.set_index("class")
+    inside = classes["status"] == "in"
+    stays = classes["note"].str.contains("stays in though")
+    assert (classes["counted"] >= policy.min_count)[inside & ~stays].all()
+    assert not (classes["counted"] >= policy.min_count)[~inside].any()
+
+
+def counted(images: pd.DataFrame, policy: SplitPolicy, cutoff: int) -> int:
+    """What images of one class count, from their groups in the table and nothing else."""
+    unit = images["image_id"]
+    if policy.count == "groups":
+        unit = images["group"].where(images["group"] != "", unit)
+    real = set(unit[images["origin"] == "real"])
+    return len(real) + min(len(set(unit) - real), int(policy.staged_share * cutoff + 1e-9))
+
+
+def what_is_used_counts_enough(case: Case, answer: Assignment) -> None:
+    """Of a first split: what max-count leaves still reaches min-count."""
+    used = answer.table[answer.table["split"] != ""]
+    for _, images in used.groupby("label"):
+        assert counted(images, case.policy, case.policy.min_count) >= case.policy.min_count
+    if case.policy.sub_min_count and case.policy.max_count is None:
+        for _, images in used[used["sub_class"] != ""].groupby(["label", "sub_class"]):
+            least = case.policy.sub_min_count
+            assert counted(images, case.policy, least) >= least
 
 
 def only_real_known_usable_images_count(case: Case, answer: Assignment) -> None:
@@ -94,15 +117,45 @@ def counts_add_up(case: Case, answer: Assignment) -> None:
     used_and_cut = classes["used"] + classes["cut"]
     assert (used_and_cut[inside] == classes["usable"][inside]).all()
     assert (classes.loc[~inside, ["used", "cut"]] == 0).all(axis=None)
-    assert ((classes["short"] == 0) == inside).all()
+    assert (classes.loc[classes["short"] == 0, "status"] == "in").all()
+    stays = classes["note"].str.contains("stays in though")
+    assert (((classes["short"] > 0) & inside) == (stays & inside)).all()
     missing = (case.policy.min_count - classes["counted"]).clip(lower=0)
     assert (classes["short"] == missing).all()
-    cut = table[table["reason"].str.startswith("over the max-count")].groupby("label").size()
+    left_out = table[(table["split"] == "") & table["label"].isin(classes.index[inside])]
+    by_cutoff = left_out["reason"].str.contains("^over the |^class . / .* has ")
+    cut = left_out[by_cutoff].groupby("label").size()
     assert (classes["cut"] == cut.reindex(classes.index, fill_value=0)).all()
+    groups = classes["groups"]
+    assert ((groups <= classes["real"]) & ((groups == 0) == (classes["real"] == 0))).all()
+
+
+def balance_adds_up(case: Case, answer: Assignment) -> None:
+    balance = answer.balance
+    assert np.allclose(balance["placed"] - balance["wished"], balance["deviation"])
+    whole = balance[balance["sub_class"] == ""]
+    wished = whole.groupby("class")["wished"].sum()
+    assert (whole["wished"] > -1e-9).all()
+    assert np.allclose(wished, whole.groupby("class")["placed"].sum())
+    off = whole["deviation"].abs().groupby(whole["class"]).sum()
+    distance = answer.distance.set_index("class")
+    assert np.allclose(off, distance["deviation"])
+    assert (distance["at_least"] <= distance["deviation"] + 1e-6).all()
+    parts = balance[balance["sub_class"] != ""].groupby(["class", "split"])["placed"].sum()
+    assert (parts <= whole.set_index(["class", "split"])["placed"][parts.index]).all()
+
+
+def known_faults(answer: Assignment, faults: pd.DataFrame) -> pd.Series:
+    """Faults of classes and sub-classes that stay in though their groups have become fewer."""
+    classes = answer.classes
+    stay = set(classes.loc[classes["note"].str.contains("stays in though"), "class"])
+    sub_class = faults["subject"].str.contains(" / ", regex=False)
+    return (faults["check"] == "min-count") & (faults["subject"].isin(stay) | sub_class)
 
 
 def verify_finds_nothing(case: Case, answer: Assignment) -> None:
     faults = verify(answer.table, case.policy)
+    faults = faults[~known_faults(answer, faults)]
     assert faults.empty, faults
 
 
@@ -112,11 +165,12 @@ LAWS = (
     cutoffs_are_kept,
     only_real_known_usable_images_count,
     counts_add_up,
+    balance_adds_up,
     verify_finds_nothing,
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(cases(), st.booleans())
 def test_laws_of_one_assignment(case: Case, grown: bool) -> None:
     previous = None
@@ -125,6 +179,8 @@ def test_laws_of_one_assignment(case: Case, grown: bool) -> None:
     answer = attempt(case.images, case.policy, previous)
     for law in LAWS:
         law(case, answer)
+    if not grown:
+        what_is_used_counts_enough(case, answer)
 
 
 @laws
@@ -138,12 +194,11 @@ def test_shares_within_one_group(case: Case) -> None:
         # 1e-3: a tie between splits is broken by a nudge of 1e-6 at most.
         largest = int(groups.value_counts().max()) + 1e-3
         wishes = {name: getattr(policy, name) * len(images) for name in HELD_OUT}
-        for name, wish in wishes.items():
-            assert abs((images["split"] == name).sum() - wish) <= largest
-        # A split that wishes for less than a group still gets one, at the cost of train.
+        wishes["train"] = len(images) - sum(wishes.values())
+        # A split that wishes for less than a group still gets one, at the cost of the others.
         small = sum(0 < wish < largest for wish in wishes.values())
-        trained = (images["split"] == "train").sum()
-        assert abs(trained - (1 - policy.held_out) * len(images)) <= largest * max(small, 1)
+        for name, wish in wishes.items():
+            assert abs((images["split"] == name).sum() - wish) <= largest * max(small, 1)
 
 
 @laws
@@ -209,6 +264,7 @@ def test_nothing_old_moves_when_the_library_grows(
     assert (now[placed.index] == placed).all()
     assert answer.changes.empty
     faults = verify(answer.table, policy)
+    faults = faults[~known_faults(answer, faults)]
     assert faults.empty, faults
     assert crossings(case.images, answer.table) == set()
 
@@ -256,10 +312,12 @@ def test_corrections_leave_the_benchmark_alone_and_are_listed(case: Case, share:
     assert (changes["reason"] != "").all()
 
     faults = verify(answer.table, case.policy, frozen)
+    faults = faults[~known_faults(answer, faults)]
     torn = crossings(images, answer.table)
     assert torn <= set(answer.conflicts["group"])
-    assert set(faults["subject"]) == set(faults["subject"]) & set(answer.conflicts["group"])
+    assert set(faults["subject"]) <= set(answer.conflicts["group"])
     assert set(faults["check"]) <= {"group"}
+    assert (answer.conflicts["ways_out"] != "").all()
     # What hangs together with the benchmark never trains, whatever else is torn.
     near = set(answer.table.loc[answer.table["split"] == "benchmark", "group"]) - {""}
     mates = answer.table[answer.table["group"].isin(near)]

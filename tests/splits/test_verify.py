@@ -65,7 +65,7 @@ PLANTED: dict[str, tuple[Callable[[pd.DataFrame], None], str, str]] = {
         "gnu000",
         "'drawn' is none of real, staged, synthetic",
     ),
-    "min-count": (thin, "gnu", "images count of 10 needed"),
+    "min-count": (thin, "gnu", "counts 8 of 10 groups needed"),
     "max-count": (crowd, "zebra", "46 images used of 30 allowed"),
     "reason": (
         lambda table: at(table, "ape000", "reason", ""),
@@ -145,3 +145,64 @@ def test_tables_of_others_may_have_missing_values_and_fewer_columns() -> None:
 def test_a_table_without_its_columns_is_refused() -> None:
     with pytest.raises(InputError, match="'group' is missing; column 'split' is missing"):
         verify(TABLE.drop(columns=["group", "split"]), POLICY)
+
+
+def some_of(count: int, split: str = "train", **columns: str) -> pd.DataFrame:
+    """Rows of one class: each alone, real, and in one split."""
+    row = {"label": "cat", "sub_class": "", "origin": "real", "group": "", "split": split}
+    names = [f"{columns.get('label', 'cat')} {split} {number}" for number in range(count)]
+    return pd.DataFrame([{"image_id": name, **row, **columns} for name in names])
+
+
+def checks(table: pd.DataFrame, policy: SplitPolicy) -> list[tuple[str, str, str]]:
+    return list(verify(table, policy).itertuples(index=False, name=None))
+
+
+def test_a_group_counts_once_where_groups_count() -> None:
+    table = pd.concat(
+        [some_of(8), some_of(4, label="cat", group="g").assign(image_id=list("abcd"))]
+    )
+    assert checks(table, SplitPolicy(min_count=9)) == []
+    assert checks(table, SplitPolicy(min_count=10)) == [
+        ("min-count", "cat", "counts 9 of 10 groups needed")
+    ]
+    assert checks(table, SplitPolicy(min_count=12, count="images")) == []
+
+
+def test_what_was_in_stays_in_by_its_images() -> None:
+    table = some_of(6, group="g").assign(reason="stays in train")
+    assert checks(table, SplitPolicy(min_count=6)) == []
+    assert len(checks(table.assign(reason="drawn for train"), SplitPolicy(min_count=6))) == 1
+
+
+def test_what_a_max_count_cut_counts_towards_the_min_count() -> None:
+    cut = some_of(6, "").assign(reason="over the max-count of 5")
+    table = pd.concat([some_of(5).assign(reason="drawn for train"), cut])
+    assert checks(table, SplitPolicy(min_count=5, max_count=5)) == []
+    assert checks(table, SplitPolicy(min_count=11, max_count=11)) == []
+    assert len(checks(table, SplitPolicy(min_count=12, max_count=12))) == 1
+
+
+def test_sub_classes_have_cutoffs_of_their_own() -> None:
+    table = pd.concat([some_of(5), some_of(3, sub_class="joey").assign(image_id=list("abc"))])
+    loose = SplitPolicy(min_count=1, max_count=None)
+    assert checks(table, replace(loose, sub_min_count=3, sub_max_count=3)) == []
+    assert checks(table, replace(loose, sub_min_count=4)) == [
+        ("sub-min-count", "cat / joey", "counts 3 of 4 groups needed")
+    ]
+    assert checks(table, replace(loose, sub_max_count=2)) == [
+        ("sub-max-count", "cat / joey", "3 images used of 2 allowed")
+    ]
+
+
+def test_any_group_column_may_not_cross() -> None:
+    table = pd.concat([some_of(3), some_of(3, "val")]).assign(
+        group_burst=["a", "", "", "a", "", "b"]
+    )
+    assert checks(table, SplitPolicy(min_count=1)) == [
+        (
+            "group",
+            "burst a",
+            "its images lie in train and val: cat train 0 in train, cat val 0 in val",
+        )
+    ]
