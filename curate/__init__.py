@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from curate.core.errors import CurateError
+    from curate.duplicates import DuplicatePolicy
+    from curate.duplicates import across_sources as find_leaks
+    from curate.duplicates import find as find_duplicates
     from curate.identify import bulk_id as bulk_identify
     from curate.labels import export_labels, import_answers
     from curate.queues import Filters
     from curate.queues import queue as make_queue
     from curate.scan import scan as scan_folder
-    from curate.splits import SplitPolicy
+    from curate.splits import LeakFreeKFold, LeakFreeShuffleSplit, SplitPolicy
     from curate.splits import split as make_split
     from curate.status import status as read_status
     from curate.store.library import opened as open_library
@@ -29,11 +32,16 @@ if TYPE_CHECKING:
 
 _VERBS = {
     "CurateError": "curate.core.errors:CurateError",
+    "DuplicatePolicy": "curate.duplicates:DuplicatePolicy",
     "Filters": "curate.queues:Filters",
+    "LeakFreeKFold": "curate.splits:LeakFreeKFold",
+    "LeakFreeShuffleSplit": "curate.splits:LeakFreeShuffleSplit",
     "SplitPolicy": "curate.splits:SplitPolicy",
     "TrainSettings": "curate.train:TrainSettings",
     "bulk_identify": "curate.identify:bulk_id",
     "export_labels": "curate.labels:export_labels",
+    "find_duplicates": "curate.duplicates:find",
+    "find_leaks": "curate.duplicates:across_sources",
     "import_answers": "curate.labels:import_answers",
     "make_queue": "curate.queues:queue",
     "make_split": "curate.splits:split",
@@ -45,11 +53,16 @@ _VERBS = {
 
 __all__ = [
     "CurateError",
+    "DuplicatePolicy",
     "Filters",
+    "LeakFreeKFold",
+    "LeakFreeShuffleSplit",
     "SplitPolicy",
     "TrainSettings",
     "bulk_identify",
     "export_labels",
+    "find_duplicates",
+    "find_leaks",
     "import_answers",
     "make_queue",
     "make_split",

@@ -166,6 +166,8 @@ def export_labels(library: Library) -> pd.DataFrame:
     boxes = details.map(lambda detail: detail.get("bbox", "")).reindex(table["image_id"])
     table = table.assign(bbox=boxes.to_numpy())
     groups = [name for name in map(str, table.columns) if name.startswith(facts.GROUP_PREFIX)]
+    # What curate found itself is no word of a person's, and the next library finds it again.
+    groups = [name for name in groups if name not in table.attrs["found"]]
     extra = ["bbox"] if (table["bbox"] != "").any() else []
     manifest = table[["image_id", "path", "label", "sub_class", "origin", *groups, *extra]]
     return manifest.fillna("").sort_values("path", ignore_index=True)

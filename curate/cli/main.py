@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from curate.cli import bulk_id, check, label, library, queue, split, train
+from curate.cli import bulk_id, check, duplicates, label, library, queue, split, train
 from curate.core.errors import CurateError
 
 DONE, EXPECTED, BUG, INTERRUPTED, TERMINATED = 0, 1, 3, 130, 143
@@ -26,11 +26,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Keep an image classifier alive for years: its data is the work, and this is the loop:\n\n"
-    "scan, split, train (throw-away), bulk-id, queue, label, and again.",
+    "scan, duplicates, split, train (throw-away), bulk-id, queue, label, and again.",
     epilog="Every command that prints a table takes --csv FILE, --parquet FILE and --json. "
     "Settings come from curate.toml beside the library, then from options.",
 )
-for group in (library, split, train, bulk_id, queue, label, check):
+for group in (library, duplicates, split, train, bulk_id, queue, label, check):
     group.add_to(app)
 
 

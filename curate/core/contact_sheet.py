@@ -51,14 +51,18 @@ class Tile:
 
 
 def contact_sheet(
-    tiles: Sequence[Tile], *, columns: int = COLUMNS, title: str = "", total: int | None = None
+    tiles: Sequence[Tile | None],
+    *,
+    columns: int = COLUMNS,
+    title: str = "",
+    total: int | None = None,
 ) -> bytes:
     """Lay tiles out in rows, under a title.
 
     Parameters
     ----------
-    tiles : sequence of Tile
-        In order; the first `MOST` are shown.
+    tiles : sequence of Tile or None
+        In order; the first `MOST` are shown. None leaves a place empty.
     columns : int
         Tiles in one row, at least 1.
     title : str
@@ -76,7 +80,7 @@ def contact_sheet(
             f"{columns} columns", "a row holds at least one picture", "Give 1 or more."
         )
     shown = tiles[:MOST]
-    captions = [_wrapped(tile.caption) for tile in shown]
+    captions = [_wrapped(tile.caption) if tile else [] for tile in shown]
     lines = max((len(caption) for caption in captions), default=0)
     height = _STRIPE + _INNER + 2 * _PAD + (lines * _STEP + _PAD if lines else 0)
     # A sheet of few pictures is narrower, but leaves room for its title.
@@ -91,9 +95,12 @@ def contact_sheet(
         _PAGE,
     )
     draw = ImageDraw.Draw(page)
-    count = len(tiles) if total is None else total
-    _head(draw, page.width, title, f"{len(shown):,} of {count:,}" if count else "no images")
+    drawn = sum(tile is not None for tile in shown)
+    count = sum(tile is not None for tile in tiles) if total is None else total
+    _head(draw, page.width, title, f"{drawn:,} of {count:,}" if count else "no images")
     for place, (tile, caption) in enumerate(zip(shown, captions, strict=True)):
+        if tile is None:
+            continue
         x = _MARGIN + place % columns * (_WIDTH + _GAP)
         y = _MARGIN + _HEAD + place // columns * (height + _GAP)
         _card(page, draw, tile, caption, x, y, height)

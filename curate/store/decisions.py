@@ -20,6 +20,7 @@ KINDS = {
     "label": "what the image shows; `value` is the class, `detail` may hold sub_class and bbox",
     "origin": "where it comes from; `value` is real, staged or synthetic",
     "group": "images that must not be parted; `field` names the column, `value` the group",
+    "apart": "no duplicate of another image; `field` is its id, `value` 'apart', '' takes it back",
     "reject": "not wanted in any class; `value` is the reason, '' takes the rejection back",
     "split": "its place in the permanent split; `value` is '' when it is left out",
 }

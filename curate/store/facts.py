@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 
+import numpy as np
 import pandas as pd
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from curate.core.components import components
+from curate.core.cutoffs import units
 from curate.core.names import UNKNOWN
-from curate.store import decisions, files
+from curate.store import decisions, duplicates, files, schema
 
 GROUP_PREFIX = "group_"
+DUPLICATES = f"{GROUP_PREFIX}duplicates"
 
 
 def images(connection: Connection) -> pd.DataFrame:
@@ -22,10 +26,12 @@ def images(connection: Connection) -> pd.DataFrame:
     DataFrame
         Columns image_id, path (text, one of its places; '' where it has none), label and sub_class
         (missing where there is none), origin (real unless said otherwise), split (the permanent
-        one, '' for none), usable (bool), unusable_reason, and a column ``group_<name>`` for each
-        kind of group; sorted by image_id. Where copies of one image lie in several groups of a
+        one, '' for none), taken (ISO 8601 or missing), usable (bool), unusable_reason, and a column
+        ``group_<name>`` for each kind of group, ``group_duplicates`` among them (what hangs
+        together by near-duplicate pairs; missing for images that are alike to no other); sorted by
+        image_id. Where copies of one image lie in several groups of a
         kind, there are also ``group_<name> 2``, …: such an image shares a column and a value with
-        the images of each of its groups.
+        the images of each of its groups. `attrs["found"]` names the columns that nobody said.
     """
     placed = files.one_path_each(connection).set_index("image_id")["path"]
     labels = decisions.current(connection, "label").set_index("image_id")
@@ -37,6 +43,7 @@ def images(connection: Connection) -> pd.DataFrame:
     table["origin"] = origins.astype(object).reindex(table.index).fillna("real")
     splits = decisions.current(connection, "split").set_index("image_id")["value"]
     table["split"] = splits.astype(object).reindex(table.index).fillna("")
+    table["taken"] = _taken(connection).reindex(table.index)
     rejected = decisions.current(connection, "reject").set_index("image_id")["value"]
     table["unusable_reason"] = _unusable(table, _texts(rejected, table.index))
     table["usable"] = table["unusable_reason"] == ""
@@ -48,29 +55,54 @@ def images(connection: Connection) -> pd.DataFrame:
         free = (column for n in count(2) if (column := f"{GROUP_PREFIX}{name!s} {n}") not in taken)
         for column, values in zip(free, more, strict=False):
             table[column] = _texts(values, table.index)
+    near = duplicates.read(connection).set_index("image_id")["tie"]
+    # A manifest may name a group so as well: both hold.
+    name = next(name for n in count(1) if (name := DUPLICATES + f" {n}" * (n > 1)) not in table)
+    table[name] = _texts(near, table.index)
+    table.attrs["found"] = [name]
     return table.reset_index()
 
 
-def class_counts(table: pd.DataFrame) -> pd.DataFrame:
+def class_counts(table: pd.DataFrame, count: str = "groups") -> pd.DataFrame:
     """Count usable labelled images by class and origin.
 
     Parameters
     ----------
     table : DataFrame
         As `images` gives it.
+    count : str
+        What counts towards a min-count: groups or images.
 
     Returns
     -------
     DataFrame
-        Columns label, real, staged, synthetic, usable (their sum); largest first; without
-        *unknown*.
+        Columns label, real, staged, synthetic, usable (their sum), groups (with a real image of
+        the class), countable_real and countable_staged (what counts towards a min-count: groups or
+        images, of the staged and synthetic ones only those without anything real); largest first;
+        without *unknown*.
     """
     named = table[table["usable"] & table["label"].notna() & (table["label"] != UNKNOWN)]
     counts = pd.crosstab(named["label"], named["origin"])
     counts = counts.reindex(columns=["real", "staged", "synthetic"], fill_value=0)
     counts["usable"] = counts.sum(axis=1)
+    columns = [name for name in named.columns if str(name).startswith(GROUP_PREFIX)]
+    values = [pd.factorize(named[name].to_numpy(object))[0].astype(np.int64) for name in columns]
+    group = components(values, np.ones(len(named), dtype=np.bool_))
+    klass = counts.index.get_indexer(pd.Index(named["label"])).astype(np.int64)
+    real = (named["origin"] == "real").to_numpy(np.bool_)
+    groups, others = units(klass, group, real, len(counts))
+    by_image = count == "images"
+    counts["groups"] = groups
+    counts["countable_real"] = counts["real"] if by_image else groups
+    counts["countable_staged"] = counts["usable"] - counts["real"] if by_image else others
     counts = counts.rename_axis(columns=None).reset_index()
     return counts.sort_values(["usable", "label"], ascending=[False, True], ignore_index=True)
+
+
+def _taken(connection: Connection) -> pd.Series:
+    query = select(schema.images.c.image_id, schema.images.c.taken)
+    rows = connection.execute(query.where(schema.images.c.taken.is_not(None))).all()
+    return pd.DataFrame(rows, columns=["image_id", "taken"]).set_index("image_id")["taken"]
 
 
 def _group_columns(rows: pd.DataFrame) -> list[pd.Series]:

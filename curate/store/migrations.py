@@ -25,8 +25,14 @@ def first_tables(connection: Connection) -> None:
             )
 
 
+def duplicates(connection: Connection) -> None:
+    """Add the groups of near-duplicates."""
+    schema.duplicates.create(connection, checkfirst=True)
+
+
 MIGRATIONS: dict[str, Callable[[Connection], None]] = {
     "0001-first-tables": first_tables,
+    "0002-duplicates": duplicates,
 }
 
 

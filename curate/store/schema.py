@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -100,6 +101,20 @@ decisions = Table(
     Column("made_at", Text, nullable=False),
     Index("decisions_current", "kind", "image_id", "field", "seq"),
     sqlite_autoincrement=True,
+)
+
+duplicates = Table(
+    "duplicates",
+    metadata,
+    Column("image_id", Text, primary_key=True),
+    # Near-duplicates, none of which looks unlike another; named by the lowest id among them.
+    Column("group", Text, nullable=False),
+    # All images that hang together by near-duplicate pairs; named in the same way.
+    Column("tie", Text, nullable=False),
+    Column("keeper", Text, nullable=False),
+    Column("similarity", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("run_id", Integer, ForeignKey("runs.run_id"), nullable=False),
 )
 
 shards = Table(

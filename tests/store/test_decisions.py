@@ -109,7 +109,7 @@ def test_details_come_back(library: Library) -> None:
 
 
 def test_an_unknown_kind_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match="label, origin, group, reject, split"):
+    with pytest.raises(InputError, match="label, origin, group, apart, reject, split"):
         Decision("lable", "a", "cat", "k", "ann")
 
 

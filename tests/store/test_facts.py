@@ -30,10 +30,14 @@ def test_an_empty_library_has_the_columns_and_no_rows(library: Library) -> None:
         table = facts.images(connection)
         counts = facts.class_counts(table)
     assert list(table.columns) == [
-        "image_id", "path", "label", "sub_class", "origin", "split", "unusable_reason", "usable",
+        "image_id", "path", "label", "sub_class", "origin", "split", "taken", "unusable_reason",
+        "usable", "group_duplicates",
     ]  # fmt: skip
     assert len(table) == 0
-    assert list(counts.columns) == ["label", "real", "staged", "synthetic", "usable"]
+    assert list(counts.columns) == [
+        "label", "real", "staged", "synthetic", "usable",
+        "groups", "countable_real", "countable_staged",
+    ]  # fmt: skip
     assert len(counts) == 0
 
 
@@ -111,8 +115,29 @@ def test_classes_are_counted_by_origin_without_what_cannot_be_used(library: Libr
     with library.reading() as connection:
         counts = facts.class_counts(facts.images(connection))
     assert counts.to_dict("records") == [
-        {"label": "cat", "real": 1, "staged": 1, "synthetic": 1, "usable": 3}
-    ]
+        {
+            "label": "cat", "real": 1, "staged": 1, "synthetic": 1, "usable": 3,
+            "groups": 1, "countable_real": 1, "countable_staged": 2,
+        }
+    ]  # fmt: skip
+
+
+def test_classes_are_counted_in_groups_or_in_images() -> None:
+    table = pd.DataFrame(
+        {
+            "label": ["cat"] * 6 + ["ant"] * 2,
+            "origin": ["real"] * 3 + ["staged"] * 3 + ["real"] * 2,
+            "usable": [True] * 7 + [False],
+            "group_burst": ["1", "1", None, "1", "2", "2", "1", None],
+            "group_animal": ["x", None, "x", None, None, None, None, None],
+        }
+    )
+    groups = facts.class_counts(table).set_index("label")
+    columns = ["usable", "groups", "countable_real", "countable_staged"]
+    assert list(groups.loc["cat", columns]) == [6, 1, 1, 1]
+    assert list(groups.loc["ant", columns]) == [1, 1, 1, 0]
+    singly = facts.class_counts(table, "images").set_index("label")
+    assert list(singly.loc["cat", columns]) == [6, 1, 3, 3]
 
 
 def burst(image_id: str, *groups: str) -> Decision:
