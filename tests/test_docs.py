@@ -47,7 +47,7 @@ def test_options_in_prose_exist() -> None:
     for page in (ROOT / "README.md", *DOCS.glob("*.md")):
         for line in page.read_text(encoding="utf-8").splitlines():
             command = re.search(
-                r"\bcurate (scan|status|split|train|bulk-id|queue|label|check)\b.*", line
+                r"\bcurate (scan|duplicates|status|split|train|bulk-id|queue|label|check)\b.*", line
             )
             if command:
                 used = set(re.findall(r"(?<!\S)--[a-z][a-z-]+", command[0]))

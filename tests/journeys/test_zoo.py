@@ -47,7 +47,7 @@ def truth() -> pd.DataFrame:
 def test_every_step_names_the_next(demo: Path) -> None:
     said = (demo / "said.txt").read_text()
     steps = re.findall(r"^\$ curate (\S+)", said, flags=re.M)
-    assert len(steps) == 12
+    assert len(steps) == 13
     assert said.count("\nNext: curate ") == len(steps) - steps.count("check")
     assert "The library is whole." in said
 
@@ -115,3 +115,24 @@ def test_answers_bring_thin_classes_over_the_cutoff(
     again = pd.read_csv(demo / "splits-2.csv", keep_default_na=False).set_index("image_id")["split"]
     placed = splits[splits != ""]
     pd.testing.assert_series_equal(again.reindex(placed.index), placed)
+
+
+@pytest.mark.timeout(1200)
+def test_planted_bursts_and_copies_are_found_and_leak_nowhere(
+    demo: Path, truth: pd.DataFrame
+) -> None:
+    found = pd.read_csv(demo / "duplicates.csv", keep_default_na=False).set_index("path")
+    burst = truth["burst"].to_dict()
+    originals = truth["duplicate_of"].map(lambda path: str(ZOO / path) if path else "")
+    family = {
+        path: burst.get(original or path) or original or path
+        for path, original in originals.items()
+    }
+    planted = pd.Series(family)
+    planted = planted[planted.duplicated(keep=False) & (truth["junk"] != "broken")]
+    assert planted.nunique() > 40
+    groups = found["group"].reindex(planted.index)
+    assert groups.notna().all()
+    assert (groups.groupby(planted).nunique() == 1).all()
+    said = curate(demo, "duplicates", "--across", "splits", "--json")
+    assert json.loads(said)["pairs"] == 0
