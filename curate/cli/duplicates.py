@@ -58,7 +58,7 @@ def duplicates(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FOLDER]",
+            metavar="FOLDER",
             help="Look at these images only, and write nothing down.",
             show_default=False,
         ),

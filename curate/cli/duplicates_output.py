@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 SHOWN = 12
 """Rows that are shown; all of them are in the files."""
+
+_PLACE = 33
+"""Characters of a file on a side: two of them and a similarity fit into a line of 80."""
+
+_LEAST, _MOST, _LABEL, _GAP = 12, 26, 12, 2
+"""Characters of a path at least and at most, of a label, and between two columns."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +59,14 @@ def print_groups(printer: Printer, found: Duplicates) -> None:
     rows = dict(
         iter(table[table["group"].isin([*shown, *found.conflicts["group"]])].groupby("group"))
     )
+    labels = [_label(rows[group]) for group in shown]
+    reasons = [_why(rows[group]) for group in shown]
+    width = _room(printer, reasons, ["label", *labels])
     printer.table(
         ["keeper", "others", "label", "why kept"],
         [
-            (*_files(rows[group]), _first(rows[group], "label"), _why(rows[group]))
-            for group in shown
+            (*_files(rows[group], width), label, reason)
+            for group, label, reason in zip(shown, labels, reasons, strict=True)
         ],
     )
     if groups > SHOWN:
@@ -64,12 +74,11 @@ def print_groups(printer: Printer, found: Duplicates) -> None:
     if len(found.conflicts):
         differ = counted(len(found.conflicts), "group")
         printer.say(f"\n{differ} with labels that differ, of which one is wrong:")
+        wrong = records(found.conflicts.head(SHOWN))
+        width = _room(printer, [row["labels"] for row in wrong])
         printer.table(
             ["keeper", "others", "labels"],
-            [
-                (*_files(rows[row["group"]]), row["labels"])
-                for row in records(found.conflicts.head(SHOWN))
-            ],
+            [(*_files(rows[row["group"]], width), row["labels"]) for row in wrong],
         )
 
 
@@ -115,7 +124,7 @@ def print_failures(printer: Printer, failures: pd.DataFrame) -> None:
     if len(failures):
         printer.say(f"{counted(len(failures), 'file')} could not be looked at:")
         rows = failures.head(3)[["path", "reason"]].itertuples(index=False, name=None)
-        printer.table(["file", "reason"], [(_near(path, 40), reason) for path, reason in rows])
+        printer.table(["file", "reason"], [(_near(path, 36), reason) for path, reason in rows])
         if len(failures) > 3:
             printer.say(f"… and {len(failures) - 3:,} more (--json)")
 
@@ -165,28 +174,42 @@ def _print_pairs(printer: Printer, pairs: pd.DataFrame) -> None:
 
 
 def _placed(row: dict[str, object], end: str) -> str:
-    """Say on which side a file lies; a folder that is a side stands in the path already."""
-    side, path = str(row[f"{end}_side"]), str(row[f"{end}_path"])
-    near = _near(path, 1000)
-    if side in near:
-        return tail(near, 34)
-    return f"{tail(side, 12)}: {tail(near, 32 - min(12, len(side)))}"
+    """Say on which side a file lies, unless a folder that is shown says so."""
+    side, path = str(row[f"{end}_side"]), _near(str(row[f"{end}_path"]), 1000)
+    shown = tail(path, _PLACE)
+    if f"/{side}/" in f"/{shown}":
+        return shown
+    named = f"{tail(side, 12)}: "
+    return named + tail(path, _PLACE - len(named))
 
 
-def _files(group: pd.DataFrame) -> tuple[str, str]:
+def _files(group: pd.DataFrame, width: int) -> tuple[str, str]:
     """Name the keeper and the first of the others."""
     kept, *others = group["path"]
     more = f" +{len(others) - 1:,}" if len(others) > 1 else ""
-    return _near(kept, 26), _near(others[0], 26 - len(more)) + more
+    return _near(kept, width), _near(others[0], width - len(more)) + more
 
 
-def _first(group: pd.DataFrame, column: str) -> object:
-    value: object = group[column].iloc[0]
-    return value
+def _room(printer: Printer, last: Sequence[str], labels: Sequence[str] = ()) -> int:
+    """Say how wide two paths may be beside labels and a last column, which may be folded.
+
+    The widest of the columns that may be folded is folded first, and that must not be a path.
+    """
+    beside = max((len(label) for label in labels), default=-_GAP) + _GAP
+    folded = min(_MOST, max(map(len, last)))
+    room = (printer.console.width - beside - folded - 2 * _GAP) // 2
+    return max(_LEAST, min(_MOST, room))
+
+
+def _label(group: pd.DataFrame) -> str:
+    label = group["label"].iloc[0]
+    if not isinstance(label, str):
+        return ""
+    return label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…"
 
 
 def _why(group: pd.DataFrame) -> str:
-    return str(_first(group, "reason")).removeprefix("kept: ")
+    return str(group["reason"].iloc[0]).removeprefix("kept: ")
 
 
 def _near(path: str, width: int) -> str:

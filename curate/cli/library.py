@@ -171,13 +171,23 @@ def _print_status(printer: Printer, state: Status) -> None:
         width = printer.bar
         mark = min(round(state.min_count / scale * width), width - 1)
         classes = records(shown)
+        # What counts are groups; the number is worth a column where it says something new.
+        grouped = bool((shown["groups"] != shown["usable"]).any())
         printer.table(
-            ["class", f"│ min-count {state.min_count}", "images", "of them", ""],
+            [
+                "class",
+                f"│ min-count {state.min_count}",
+                "images",
+                *["groups"] * grouped,
+                "of them",
+                "",
+            ],
             [
                 (
                     row["label"],
                     _bar(row["usable"] / scale, width, mark),
                     row["usable"],
+                    *[row["groups"]] * grouped,
                     *_notes(row),
                 )
                 for row in classes

@@ -52,7 +52,7 @@ JsonOption = Annotated[
 MinCount = Annotated[
     int | None,
     typer.Option(
-        help="A class with fewer usable images is left out.  [default: 40]",
+        help="A class with fewer usable groups of images is left out.  [default: 40]",
         min=1,
         show_default=False,
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curate.cli.output import counted, quoted, records
+from curate.cli.output import counted, quoted, records, tail
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,9 @@ FEW = 10
 ALWAYS_TRAINS = -1
 
 SPLITS = ("train", "val", "test", "benchmark")
+
+CUTOFFS = {"min_count": 1, "max_count": None, "sub_min_count": 0, "sub_max_count": None}
+"""The cutoffs, and what each is where there is none."""
 
 
 def print_split(printer: Printer, assignment: Assignment) -> None:
@@ -101,6 +104,10 @@ def _print_classes(printer: Printer, classes: pd.DataFrame) -> None:
     printer.table(header, shown[header].to_numpy().tolist(), styles)
     if len(classes) > SHOWN:
         printer.say(f"… and {len(classes) - SHOWN:,} larger classes (--json has all)")
+    noted = classes[classes["note"] != ""]
+    for name, note in zip(noted["class"].head(FEW), noted["note"], strict=False):
+        printer.say(f"{name}: {note}")
+    _say_rest(printer, len(noted))
 
 
 def print_folds(printer: Printer, table: pd.DataFrame) -> None:
@@ -125,17 +132,21 @@ def print_checked(
         faults=records(faults),
         notes=checked.notes,
         counts=counts,
-        cutoffs={"min_count": policy.min_count, "max_count": policy.max_count},
+        cutoffs={name: getattr(policy, name) for name in CUTOFFS},
     )
     sizes = ", ".join(f"{name} {counts[name]:,}" for name in SPLITS if name in counts)
     known = f"{counts['known']:,} of them in the library" if has_library else "no library here"
     printer.say(f"{counted(counts['images'], 'image')} ({known}): {sizes}")
-    cutoffs = [f"min-count {policy.min_count}"] * (policy.min_count > 1)
-    cutoffs += [f"max-count {policy.max_count}"] * (policy.max_count is not None)
+    cutoffs = [
+        f"{name.replace('_', '-')} {asked}"
+        for name, none in CUTOFFS.items()
+        if (asked := getattr(policy, name)) != none
+    ]
     printer.say(f"Cutoffs: {', '.join(cutoffs) or 'none asked for'}")
     for note in checked.notes:
         printer.say(f"Note: {note}")
-    printer.table(list(faults.columns), faults.head(SHOWN).to_numpy().tolist())
+    shown = faults.head(SHOWN).assign(subject=[_short(one) for one in faults["subject"][:SHOWN]])
+    printer.table(list(faults.columns), shown.to_numpy().tolist())
     if len(faults) > SHOWN:
         printer.say(f"… and {len(faults) - SHOWN:,} more (--csv FILE and --json have all)")
     if len(faults):
@@ -144,6 +155,12 @@ def print_checked(
         printer.say(f"{counted(len(faults), 'fault')}: {listed}")
     else:
         printer.say("No fault found.")
+
+
+def _short(subject: str) -> str:
+    """Shorten the path of a subject, so that the reason beside it has room."""
+    place, colon, name = subject.partition(": ")
+    return f"{place}: {tail(name)}" if colon and place.startswith("line ") else tail(subject)
 
 
 def print_written(printer: Printer, what: str, folder: Path, written: Written) -> None:

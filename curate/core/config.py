@@ -54,6 +54,7 @@ class Duplicates(_Section):
     turns: bool = False
     hashes: list[str] = ["phash:8"]
     keeper: list[str] = [
+        "usable",
         "labelled",
         "real",
         "benchmark",
@@ -108,6 +109,7 @@ def load(folder: Path) -> Config:
 def _fault(place: tuple[int | str, ...], kind: str, message: str) -> str:
     key = ".".join(str(part) for part in place)
     if kind != "extra_forbidden":
+        message = message.removeprefix("Value error, ")
         return f"{key}: {message[0].lower()}{message[1:]}"
     known = _keys(place[:-1])
     meant = names.nearest(str(place[-1]), known)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from curate.duplicates.candidates import nearest_starts
+from curate.duplicates.candidates import nearest_starts, wholes
 from curate.duplicates.evidence import Evidence
 from curate.duplicates.fingerprints import Fingerprints
 from curate.duplicates.policy import LEAST, DuplicatePolicy
@@ -65,7 +65,9 @@ def crossings(
         all_starts(prints, images, side, policy, set().union(*sides[number:]))
         for number, side in enumerate(sides[:-1], start=1)
     ]
-    starts = nearest_starts(pd.concat(found, ignore_index=True))
+    # A library whose every file lies in the folder itself leaves one side alone.
+    nothing = wholes(prints.image_id[:0], prints.image_id[:0], 0)
+    starts = nearest_starts(pd.concat([nothing, *found], ignore_index=True))
     measures = measured(starts, fetch, LEAST)
     alike = judged(measures, Evidence.of(images), policy.similarity)
     return across(placed, alike, apart)

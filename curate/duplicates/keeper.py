@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from curate.core.errors import PolicyError
+from curate.core.names import UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,10 @@ class Criterion:
 
 
 CRITERIA: dict[str, Criterion] = {
-    "labelled": Criterion(lambda images: images["label"].notna(), "it has a label"),
+    "usable": Criterion(lambda images: images["usable"], "nobody rejected it"),
+    "labelled": Criterion(
+        lambda images: images["label"].notna() & (images["label"] != UNKNOWN), "it has a label"
+    ),
     "real": Criterion(lambda images: images["origin"] == "real", "it is real"),
     "benchmark": Criterion(lambda images: images["split"] == "benchmark", "it is in the benchmark"),
     "placed": Criterion(
@@ -41,7 +45,7 @@ CRITERIA: dict[str, Criterion] = {
 }
 """What may speak for keeping an image, by name."""
 
-ORDER = ("labelled", "real", "benchmark", "placed", "resolution", "bytes", "oldest")
+ORDER = ("usable", "labelled", "real", "benchmark", "placed", "resolution", "bytes", "oldest")
 """The criteria that are asked, one after the other, unless settings name others."""
 
 
@@ -51,8 +55,8 @@ def keepers(images: pd.DataFrame, order: Sequence[str] = ORDER) -> pd.DataFrame:
     Parameters
     ----------
     images : DataFrame
-        One row an image: image_id, group, label (missing where there is none), origin, split (''
-        for none), width, height, bytes, quality, taken (ISO text or missing).
+        One row an image: image_id, group, usable (bool), label (missing where there is none),
+        origin, split ('' for none), width, height, bytes, quality, taken (ISO text or missing).
     order : sequence of str
         Names of `CRITERIA`; the first that tells two images apart decides.
 

@@ -18,7 +18,7 @@ from curate.duplicates.pictures import shown
 from curate.duplicates.verify import Parts
 
 _HASHED = 2_000
-_NOTHING = {"label": None, "origin": "real", "split": ""}
+_NOTHING = {"usable": True, "label": None, "origin": "real", "split": ""}
 
 
 @dataclass(frozen=True)

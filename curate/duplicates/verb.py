@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from curate.core.errors import InputError
 from curate.core.hashes import HASHES
+from curate.duplicates import groups
 from curate.duplicates.crossing import across
 from curate.duplicates.embeddings import by_embedding
 from curate.duplicates.evidence import Evidence
@@ -50,7 +51,10 @@ def find(
             measures = measures[measures[end].isin(images["image_id"])]
         with library.reading() as connection:
             apart = groups_table.apart(connection)
-        table, _ = arranged(measures, Evidence.of(images), images, remembered.fetch, policy, apart)
+        table, alike = arranged(
+            measures, Evidence.of(images), images, remembered.fetch, policy, apart
+        )
+        table["tie"] = _usable_ties(table, alike, images)
         with library.writing() as connection:
             groups_table.replace(connection, run.run_id, table)
         found = read(library, images, compared)
@@ -61,6 +65,13 @@ def find(
             conflicts=len(found.conflicts),
         )
     return found
+
+
+def _usable_ties(table: pd.DataFrame, alike: pd.DataFrame, images: pd.DataFrame) -> list[str]:
+    """Tie what hangs together by usable images: a rejected one between two ties nothing."""
+    usable = images.loc[images["usable"], "image_id"]
+    ties = groups.ties(alike[alike["first"].isin(usable) & alike["second"].isin(usable)])
+    return [ties.get(image_id, image_id) for image_id in table["image_id"]]
 
 
 def read(library: Library, images: pd.DataFrame, compared: int = 0) -> Duplicates:
@@ -132,5 +143,7 @@ def known_images(library: Library) -> pd.DataFrame:
             connection.execute(select(*columns)).all(), columns=[column.name for column in columns]
         )
     looks = views.looked(library, *_LOOKS)
-    wanted = images.loc[images["path"] != "", ["image_id", "label", "origin", "split", "taken"]]
+    wanted = images.loc[
+        images["path"] != "", ["image_id", "usable", "label", "origin", "split", "taken"]
+    ]
     return wanted.merge(contents, on="image_id").merge(looks, on="image_id", how="left")

@@ -120,8 +120,11 @@ def _of_sub_classes(
     count = int(rows.sub.max(initial=-1)) + 1
     if policy.sub_min_count:
         here = usable & has_one
+        # What a max-count cut may be shut out later, by the benchmark that was drawn from its group
+        # or by a new tie: that throws out nothing that was assigned.
+        there = rows.eligible & has_one
         real, others = (
-            np.bincount(rows.sub[here & m], minlength=count) for m in (rows.real, ~rows.real)
+            np.bincount(rows.sub[there & m], minlength=count) for m in (rows.real, ~rows.real)
         )
         singly = counted(real, others, policy.sub_min_count, policy.staged_share)
         names = np.full(count, "", dtype=object)

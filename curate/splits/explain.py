@@ -66,7 +66,10 @@ def _group(table: pd.DataFrame, image: dict[str, str]) -> list[str]:
     shown = (few["image_id"] + " (" + few["split"].replace("", "left out") + ")").to_list()
     if len(mates) > _SHOWN:
         shown.append(f"{len(mates) - _SHOWN} more")
-    return [f"group {image['group']}: with {', '.join(shown) or 'no other image in use'}"]
+    if not shown:
+        # Its own tie is left out with it, so that nothing else bears the name of this group.
+        return [f"group {image['group']}: left out of it, because of the conflict below"]
+    return [f"group {image['group']}: with {', '.join(shown)}"]
 
 
 def _class(classes: pd.DataFrame, label: str) -> list[str]:

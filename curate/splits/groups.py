@@ -15,12 +15,13 @@ from curate.core.components import components
 from curate.splits.tables import ORIGINS, Bools, Ints, Objects, Rows, as_bools
 
 WAYS_OUT = (
-    "they are no duplicates: `curate duplicates --apart {image} {other}`, "
+    "they are no duplicates: `curate duplicates --apart {tie} {other}`, then `curate duplicates`, "
     "or correct the group column in the manifest and scan again; "
     "move one side: `curate split --move {one}={to}`; "
-    "leave one side out: `curate split --move {image}=out`"
+    "leave one side out: `curate split --move {out}=out`"
 )
-"""The three ways out of a conflict: an image, one of the other side, and the side that can move."""
+"""The three ways out of a conflict: what ties, one of the other side, the side that can move, and
+what parts the sides by going."""
 
 
 @dataclass(frozen=True)
@@ -112,34 +113,43 @@ def tie(rows: Rows) -> Ties:
     named = crowd[root]
     name[named] = rows.ids[root[named]]
     name[linking] = rows.ids[whole[linking]]
-    ways_out = np.where(
-        linking,
-        _ways_out(rows, anchored, whole, np.where(linking, clash, "")),
-        _ways_out(rows, anchored, root, np.where(linking, "", clash)),
-    )
+    ways_out = _ways_out(rows, anchored, root, whole, linking, clash)
     return Ties(
         root, name, anchored, home, barred, clash, ways_out, apart, whole=whole, linking=linking
     )
 
 
-def _ways_out(rows: Rows, anchored: Bools, group: Ints, clash: Objects) -> Objects:
-    """Fill in `WAYS_OUT` for each image in conflict: itself, and the first of the other side."""
+def _ways_out(
+    rows: Rows, anchored: Bools, root: Ints, whole: Ints, linking: Bools, clash: Objects
+) -> Objects:
+    """Fill in `WAYS_OUT` for each image in conflict."""
     ways = np.full(len(clash), "", dtype=object)
     torn = np.flatnonzero(as_bools(clash != ""))
     if not len(torn):
         return ways
-    first_in = [_first_of(group, anchored & (rows.was == p)) for p in range(len(rows.places))]
+    group = np.where(linking, whole, root)
+    sides_of = {
+        of: [_first_of(ties, anchored & (rows.was == p)) for p in range(len(rows.places))]
+        for of, ties in ((True, whole), (False, root))
+    }
+    bridge = _first_of(whole, linking)
+    # Near-duplicates have one value for all that hang together, so that old images can stay tied
+    # when the new one between them goes: then it is a side that has to go.
+    held = np.zeros(len(clash), dtype=np.bool_)
+    held[whole[torn[~linking[torn]]]] = True
     for i in torn:
+        first_in = sides_of[bool(linking[i])]
         sides = [p for p in range(len(rows.places)) if first_in[p][group[i]] >= 0]
         here = int(rows.was[i]) if anchored[i] else sides[0]
         # Where the benchmark is one side, the other is the one to move.
         there = sides[-1] if sides[-1] != here else sides[0]
         one = i if anchored[i] else first_in[here][group[i]]
         ways[i] = WAYS_OUT.format(
-            image=rows.ids[i],
+            tie=rows.ids[bridge[whole[i]] if bridge[whole[i]] >= 0 else i],
             other=rows.ids[first_in[there][group[i]]],
             one=rows.ids[one],
             to=rows.places[there],
+            out=rows.ids[one if held[whole[i]] else i],
         )
     return ways
 

@@ -126,12 +126,21 @@ def cutoffs(rows: pd.DataFrame, policy: SplitPolicy) -> Iterator[Fault]:
     used = named["split"] != ""
     # What was cut by a max-count is not used, and has carried its class over the min-count.
     cut = named["reason"].str.startswith("over the ") if "reason" in named else ~used & used
-    named = named[used | cut]
-    yield from _cutoff("", named, named["label"], policy.min_count, policy.max_count, policy)
+    counts = named[used | cut]
+    yield from _cutoff("", counts, counts["label"], policy.min_count, policy.max_count, policy)
     if "sub_class" in named and (policy.sub_min_count or policy.sub_max_count is not None):
-        parts = named[named["sub_class"] != ""]
+        parts = named[(used | cut | _shut_out(named)) & (named["sub_class"] != "")]
         both = parts["label"] + " / " + parts["sub_class"]
         yield from _cutoff("sub-", parts, both, policy.sub_min_count, policy.sub_max_count, policy)
+
+
+def _shut_out(rows: pd.DataFrame) -> pd.Series:
+    """What only its ties keep from being used; it counts for what was in before."""
+    if "reason" not in rows:
+        return pd.Series(False, index=rows.index)
+    return rows["reason"].str.contains(
+        r"^near the benchmark|^ties groups|images only train, and its group"
+    )
 
 
 def _cutoff(
@@ -151,7 +160,10 @@ def _cutoff(
     if "reason" in rows:
         # What was in stays in while its images reach the cutoff, however few groups they become.
         settled = rows["reason"].str.startswith(("stays in", "moved to", "frozen in"))
-        unit = unit.where(~kinds.isin(kinds[settled]), rows["image_id"])
+        stays = kinds.isin(kinds[settled])
+        counts = stays | ~_shut_out(rows)
+        unit = unit.where(~stays, rows["image_id"])[counts]
+        rows, kinds = rows[counts], kinds[counts]
     every = unit.groupby(kinds).nunique()
     real = unit[rows["origin"] == "real"].groupby(kinds).nunique().reindex(every.index).fillna(0)
     used = (rows["split"] != "").groupby(kinds).sum()

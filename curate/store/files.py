@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, func, or_, select, true, update
@@ -53,10 +53,10 @@ def register(
     insert_new(
         connection,
         schema.images,
-        [{**asdict(image), "run_id": run_id} for image in contents],
+        [{**vars(image), "run_id": run_id} for image in contents],
         unique="image_id",
     )
-    insert_or_replace(connection, files, [{**asdict(file), "run_id": run_id} for file in seen])
+    insert_or_replace(connection, files, [{**vars(file), "run_id": run_id} for file in seen])
 
 
 def known(connection: Connection, roots: Sequence[bytes]) -> dict[bytes, FileRow]:

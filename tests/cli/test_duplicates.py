@@ -262,6 +262,24 @@ def test_what_people_read(library: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "Next: curate split" in out
 
 
+def test_a_path_stays_on_its_line_beside_long_labels(
+    photo: MakePhoto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    klass = "valio-vanilla-yoghurt-of-the-shelf"
+    for name in ("a-photo.jpg", "b-photo.jpg"):
+        photo(f"photos/{klass}/{name}", 1, LARGE)
+    photo(f"photos/{klass[:-1]}x/c-photo.jpg", 1)
+    assert answer(["scan", "photos", "--labels", "folder"]) == 0
+    assert answer(["duplicates"]) == 0
+    printed = capsys.readouterr().out
+    kept, *_ = (line for line in printed.splitlines() if "a-photo.jpg" in line)
+    assert len(kept) <= 80
+    assert "b-photo.jpg +1" in kept
+    assert "valio-vanil…" in kept
+    differ = printed.partition("labels that differ")[2].splitlines()
+    assert any("a-photo.jpg" in line and "b-photo.jpg +1" in line for line in differ)
+
+
 def test_a_person_parts_and_joins(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cat, small = (str(library / "cat" / name) for name in ("cat.jpg", "cat-small.jpg"))
     assert asked(capsys)[1]["groups"] == 2
@@ -293,6 +311,24 @@ def test_leaks_are_status_1(
     out_text = capsys.readouterr().out
     assert "set/train 2 (1 leak), set/test 1 (1 leak)" in out_text
     assert "1 leak: pairs of alike images on different sides" in out_text
+
+
+def test_a_side_is_always_said_and_a_pair_is_one_line(
+    photo: MakePhoto, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The side 1 stands in the name 41.jpg, and the folder train is cut off with the path's start.
+    deep = "train/a-folder-with-a-name-that-is-too-long"
+    for name, size in (("41.jpg", LARGE), ("40.jpg", (96, 64))):
+        photo(f"pool/{deep}/{name}", 1, size)
+    table = tmp_path / "splits.csv"
+    for sides in (("0", "1"), ("train", "val")):
+        rows = [f"pool/{deep}/{n},{side}" for n, side in zip((40, 41), sides, strict=True)]
+        table.write_text("path,split\n" + "".join(row.replace(",", ".jpg,") + "\n" for row in rows))
+        assert answer(["duplicates", "--across", "splits.csv"]) == 1
+        (line,) = (x for x in capsys.readouterr().out.splitlines() if "40.jpg" in x)
+        assert f"{sides[0]}: …" in line
+        assert f"{sides[1]}: …" in line
+        assert "41.jpg" in line
 
 
 def test_no_leak_is_status_0(data_set: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -149,13 +149,15 @@ def test_a_fault_is_status_1_and_all_are_in_the_table(
     photos: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [(str(p), "train" if p.stem != "1" else "test") for p in photos]
-    rows += [(f"gone{n}.jpg", "train") for n in range(50)]
+    rows += [(f"{'far/' * 20}gone{n}.jpg", "train") for n in range(50)]
     pd.DataFrame(rows, columns=["file", "set"]).to_csv("theirs.csv", index=False)
     assert answer(["split", "--check", "theirs.csv", "--csv", "faults.csv"]) == 1
     said = capsys.readouterr().out
     assert "51 faults: missing 50, group 1" in said
     assert "… and 11 more" in said
     assert "Cutoffs: none asked for" in said
+    # However long a path is, the reason beside it can be read.
+    assert said.count("no such file or") == 40
     faults = pd.read_csv("faults.csv")
     assert list(faults.columns) == ["check", "subject", "reason"]
     assert faults["check"].value_counts().to_dict() == {"missing": 50, "group": 1}
@@ -168,6 +170,9 @@ def test_a_stranger_is_held_against_the_cutoffs_that_are_asked_for(photos: list[
     pd.DataFrame({"path": [str(p) for p in photos], "split": "train"}).to_csv("s.csv")
     assert asked("--check", "s.csv")[1]["faults"] == []
     assert len(asked("--check", "s.csv", "--min-count", "12")[1]["faults"]) == 2
+    assert asked("--check", "s.csv", "--sub-min-count", "3")[1]["cutoffs"] == {
+        "min_count": 1, "max_count": None, "sub_min_count": 3, "sub_max_count": None,
+    }  # fmt: skip
     Path("curate.toml").write_text("[split]\nmax_count = 9\nmin_count = 2\n")
     assert len(asked("--check", "s.csv")[1]["faults"]) == 2
 
@@ -241,7 +246,21 @@ def test_people_see_every_class_and_the_distance(
     # The burst counts once: nine groups of dogs, of ten.
     assert "Off the wish by 0.0 images in all; no assignment" in said
     assert "curate train --throw-away --min-count 8" in said
-    assert "1 more class would pass at 8" in said
+    # Training reads the settings only: without this the command would be refused.
+    assert "1 more class would pass at 8; first set min_count = 10 in curate.toml" in said
+    Path("curate.toml").write_text("[split]\nmin_count = 10\n")
+    assert answer(["split"]) == 0
+    assert "(1 more class would pass at 8)" in capsys.readouterr().out
+
+
+def test_what_is_odd_about_a_class_stands_below_the_table(
+    photos: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with opened() as library:
+        for photo in photos:
+            tell(library, put(library, photo)[0], group_camera="7")
+    assert answer(["split", "--min-count", "1"]) == 0
+    assert "cat: none in val, test: 1 group of real images" in capsys.readouterr().out
 
 
 def test_a_tree_that_cannot_be_written_is_said_and_the_split_is_kept(

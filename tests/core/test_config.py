@@ -39,7 +39,7 @@ def test_only_what_is_set_is_given() -> None:
         ('[split]\nmin_count = "40"', "split.min_count: input should be a valid integer"),
         ("[split]\nmin_count = true", "split.min_count: input should be a valid integer"),
         ("[split]\nval = nan", "split.val: "),
-        ("[split]\nval = 1.5", "split.val: value error, a share lies below 1"),
+        ("[split]\nval = 1.5", "split.val: a share lies below 1"),
         ("[split]\nkeep = 'best'", "split.keep: input should be 'diverse', 'newest', "),
         ("[split]\ncount = 'files'", "split.count: input should be 'groups' or 'images'"),
         ("[split]\nsub_max_count = 0", "split.sub_max_count: input should be greater than"),

@@ -124,6 +124,7 @@ def images_of(pixels: Mapping[str, Pixels]) -> pd.DataFrame:
         {
             "image_id": image_id,
             "label": None,
+            "usable": True,
             "origin": "real",
             "split": "",
             "taken": None,

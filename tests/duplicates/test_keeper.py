@@ -14,16 +14,18 @@ from curate.core.errors import PolicyError
 from curate.duplicates.keeper import CRITERIA, ORDER, check, keepers
 
 COLUMNS = [
-    "image_id", "group", "label", "origin", "split", "width", "height", "bytes", "quality", "taken",
+    "image_id", "group", "usable", "label", "origin", "split", "width", "height",
+    "bytes", "quality", "taken",
 ]  # fmt: skip
 
 PLAIN: dict[str, object] = {
-    "group": "g", "label": None, "origin": "synthetic", "split": "", "width": 100, "height": 100,
-    "bytes": 1000, "quality": 0.5, "taken": "2024-05-01T12:00:00",
+    "group": "g", "usable": False, "label": None, "origin": "synthetic", "split": "",
+    "width": 100, "height": 100, "bytes": 1000, "quality": 0.5, "taken": "2024-05-01T12:00:00",
 }  # fmt: skip
 
 BETTER: dict[str, dict[str, object]] = {
     "labelled": {"label": "fox"},
+    "usable": {"usable": True},
     "real": {"origin": "real"},
     "benchmark": {"split": "benchmark"},
     "placed": {"split": "train"},
@@ -51,6 +53,13 @@ def only(table: pd.DataFrame, order: Sequence[str] = ORDER) -> tuple[str, str]:
 def test_every_criterion_is_tried() -> None:
     assert set(BETTER) == set(CRITERIA)
     assert set(ORDER) < set(CRITERIA)
+
+
+def test_what_nobody_knows_is_no_label() -> None:
+    named: dict[str, object] = {"label": "fox"}
+    unknown: dict[str, object] = {"label": "unknown", "width": 900}
+    assert only(images(unknown, named)) == ("b", "kept: it has a label")
+    assert only(images({}, unknown)) == ("b", "kept: most pixels")
 
 
 @pytest.mark.parametrize("name", CRITERIA)
@@ -126,7 +135,7 @@ def test_no_images_have_no_keepers() -> None:
     [
         (
             ["prettiest"],
-            "keeper criterion 'prettiest': is of no known name. Known: labelled,",
+            "keeper criterion 'prettiest': is of no known name. Known: usable,",
         ),
         (
             ["bytes", "real", "bytes"],
@@ -148,6 +157,7 @@ rows = st.lists(
             "group": st.sampled_from(["g", "h", "i"]),
             "label": st.sampled_from([None, "fox", "owl"]),
             "origin": st.sampled_from(["real", "staged", "synthetic"]),
+            "usable": st.booleans(),
             "split": st.sampled_from(["", "train", "benchmark"]),
             "width": st.sampled_from([10, 20]),
             "height": st.sampled_from([10, 20]),
@@ -174,6 +184,7 @@ def rank(image: dict[str, object], order: Sequence[str]) -> tuple[object, ...]:
     worth: dict[str, object] = {
         "labelled": image["label"] is not None,
         "real": image["origin"] == "real",
+        "usable": image["usable"],
         "benchmark": image["split"] == "benchmark",
         "placed": image["split"] != "",
         "resolution": width * height,
@@ -211,8 +222,9 @@ def test_the_keeper_is_the_best(rows: list[dict[str, object]], order: list[str],
 def test_a_worse_image_changes_no_keeper(rows: list[dict[str, object]], seed: int) -> None:
     table = images(*rows)
     worse = {
-        "image_id": "z", "label": None, "origin": "synthetic", "split": "", "width": 1,
-        "height": 1, "bytes": 0, "quality": None, "taken": None, "group": rows[0]["group"],
+        "image_id": "z", "usable": False, "label": None, "origin": "synthetic", "split": "",
+        "width": 1, "height": 1, "bytes": 0, "quality": None, "taken": None,
+        "group": rows[0]["group"],
     }  # fmt: skip
     more = pd.concat([table, images(worse).assign(image_id="z")], ignore_index=True)
     before, after = keepers(table), keepers(more.sample(frac=1, random_state=seed))
@@ -220,8 +232,9 @@ def test_a_worse_image_changes_no_keeper(rows: list[dict[str, object]], seed: in
     # And a better one becomes it.
     best = images(
         {
-            "label": "fox", "origin": "real", "split": "benchmark", "width": 99, "height": 99,
-            "bytes": 9, "quality": 1.0, "taken": "1999-01-01T00:00:00", "group": rows[0]["group"],
+            "usable": True, "label": "fox", "origin": "real", "split": "benchmark",
+            "width": 99, "height": 99, "bytes": 9, "quality": 1.0, "taken": "1999-01-01T00:00:00",
+            "group": rows[0]["group"],
         }
     ).assign(image_id="z")  # fmt: skip
     kept = keepers(pd.concat([table, best], ignore_index=True)).set_index("group")["keeper"]

@@ -229,6 +229,13 @@ def test_files_of_the_library_do_not_count_against_themselves(
     assert against_library(data_set / "val", library, POLICY).pairs.empty
 
 
+def test_a_folder_that_is_all_of_the_library(library: Library, data_set: Path) -> None:
+    scanned(library, data_set / "val")
+    crossed = against_library(data_set / "val", library, POLICY)
+    assert crossed.pairs.empty
+    assert set(crossed.sizes) == {str(data_set / "val")}
+
+
 def test_what_a_person_parted_stays_parted(library: Library, data_set: Path) -> None:
     scanned(library, data_set)
     cat, small = (file_id(data_set / name) for name in ("train/cat.jpg", "test/cat-small.jpg"))

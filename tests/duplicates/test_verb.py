@@ -198,6 +198,9 @@ def test_parted_images_share_no_group_through_a_third(
     # Splits keep all three together: the third is alike to both.
     assert ties(library).dropna().nunique() == 2
     assert len(ties(library).dropna()) == 5
+    tell(library, photos / "3/cat-middle.jpg", reject="blurred")
+    found(library)
+    assert ties(library)[pair[0]] != ties(library)[pair[1]]
     assert "cat-middle.jpg" in table.index
 
 
@@ -221,6 +224,7 @@ def test_one_image_cannot_be_parted_from_itself(library: Library) -> None:
             "kept: it is real",
         ),
         ({"split": "val"}, {}, "cat-small.jpg", "kept: it has a place in the split"),
+        ({}, {"reject": "blurred", "label": "cat"}, "cat-small.jpg", "kept: nobody rejected it"),
     ],
 )
 def test_decisions_choose_the_keeper(

@@ -178,6 +178,7 @@ def test_an_image_that_ties_two_splits_is_left_out_and_reported() -> None:
     assert answer.conflicts.at[0, "group"] == "a000"
     assert answer.conflicts.at[0, "ways_out"] == (
         "they are no duplicates: `curate duplicates --apart n000 b000`, "
+        "then `curate duplicates`, "
         "or correct the group column in the manifest and scan again; "
         "move one side: `curate split --move a000=test`; "
         "leave one side out: `curate split --move n000=out`"

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from curate.core.errors import InputError, PolicyError
-from curate.splits import Assignment, SplitPolicy, assign, near_misses
+from curate.splits import Assignment, SplitPolicy, assign, near_misses, verify
 
 from .libraries import earlier, library, some
 
@@ -219,3 +219,21 @@ def test_a_class_smaller_than_the_counts_keeps_one_to_train_and_says_so() -> Non
     classes = assign(some(12, "emu"), SplitPolicy(min_count=1, val=10, test=10)).classes
     assert (classes.loc[0, ["train", "val", "test"]] > 0).all()
     assert classes.at[0, "note"] == "has 12 real images for the 20 that are asked for"
+
+
+def test_a_sub_class_stays_in_when_the_benchmark_shuts_out_what_was_cut() -> None:
+    images = library(
+        some(1, "a", label="zebra", sub_class="foal", group_burst="1"),
+        some(1, "b", label="zebra", sub_class="mare", group_burst="1"),
+        some(1, "c", label="zebra", sub_class="foal"),
+        some(2, "d", label="zebra", sub_class="mare"),
+    )
+    policy = SplitPolicy(min_count=1, max_count=3, val=0, test=0, sub_min_count=2)
+    answer = assign(images, policy, earlier(benchmark=["b000"], train=["c000"]))
+    table = answer.table.set_index("image_id")
+    assert "near the benchmark" in str(table.at["a000", "reason"])
+    assert table.at["c000", "reason"] == "stays in train"
+    assert verify(answer.table, policy).empty
+    # What never was in has to count enough of what can be used.
+    fresh = assign(images, policy, earlier(benchmark=["b000"])).table.set_index("image_id")
+    assert fresh.at["c000", "reason"] == "zebra / foal has 1 of 2 usable groups; 1 short"

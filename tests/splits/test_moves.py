@@ -96,6 +96,23 @@ def test_the_ways_out_that_are_named_are_ways_out() -> None:
     assert assign(images, SMALL, before, moves(n000="")).conflicts.empty
 
 
+@pytest.mark.parametrize("other", ["test", "benchmark"])
+def test_the_ways_out_hold_where_all_that_is_tied_has_one_value(other: str) -> None:
+    # So near-duplicates come: what ties a000 and b000 is n000 alone, and yet they share a value.
+    images = library(
+        some(20, "zebra"),
+        *(some(1, name, label="zebra", group_duplicates="1") for name in ("a", "b", "n")),
+    )
+    before = earlier(train=["a000"], **{other: ["b000"]})
+    conflicts = assign(images, SMALL, before).conflicts.set_index("image_id")["ways_out"]
+    assert "--apart n000 b000`" in conflicts["n000"]
+    assert "--apart n000 b000`" in conflicts["a000"]
+    assert "--move a000=out`" in conflicts["n000"]
+    assert assign(images, SMALL, before, moves(a000="")).conflicts.empty
+    assert f"--move a000={other}`" in conflicts["n000"]
+    assert assign(images, SMALL, before, moves(a000=other)).conflicts.empty
+
+
 def test_an_image_that_ties_two_splits_takes_both_sides_along() -> None:
     images = library(
         some(20, "zebra"),
