@@ -38,5 +38,5 @@ def to_grey(pixels: Pixels) -> Pixels:
     # Pillow's own pictures have four bytes a pixel: given four, it need not copy them.
     four = cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA)
     height, width = pixels.shape[:2]
-    image = Image.frombuffer("RGBX", (width, height), four.data, "raw", "RGBX", 0, 1)
+    image = Image.frombuffer("RGBX", (width, height), four, "raw", "RGBX", 0, 1)
     return np.asarray(image.convert("L"))
