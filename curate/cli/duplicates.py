@@ -13,6 +13,7 @@ from curate.cli.options import (
     JsonOption,
     LibraryOption,
     ParquetOption,
+    SheetOption,
     in_a_folder,
 )
 
@@ -37,16 +38,6 @@ _NOT_WITH = {
     "FOLDER": _LIBRARY_ONLY,
 }
 """Options that ask for something else, by the option that says what is to be done."""
-
-SheetOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Draw a contact sheet (JPEG).",
-        callback=in_a_folder,
-        show_default=False,
-    ),
-]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -46,6 +46,15 @@ ParquetOption = Annotated[
         show_default=False,
     ),
 ]
+SheetOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Draw a contact sheet (JPEG).",
+        callback=in_a_folder,
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")
 ]

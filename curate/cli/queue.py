@@ -13,7 +13,7 @@ from curate.cli.options import (
     LibraryOption,
     MinCount,
     ParquetOption,
-    in_a_folder,
+    SheetOption,
 )
 
 SHOWN = 12
@@ -53,15 +53,7 @@ def queue(
         ),
     ] = None,
     min_count: MinCount = None,
-    sheet: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Draw a contact sheet (JPEG).",
-            callback=in_a_folder,
-            show_default=False,
-        ),
-    ] = None,
+    sheet: SheetOption = None,
     library: LibraryOption = None,
     csv: CsvOption = None,
     parquet: ParquetOption = None,

@@ -28,7 +28,7 @@ class Quality:
     ----------
     sharpness : float
         Variance of the Laplacian, 0 and up (Pech-Pacheco et al., Diatom autofocusing in brightfield
-        microscopy, ICPR 2000). Below about 100 a photo is soft.
+        microscopy, ICPR 2000).
     brightness : float
         Mean grey value, 0 (black) to 255 (white).
     contrast : float

@@ -32,7 +32,7 @@ FINGERPRINTS, ALIKE, COMPARED = "fingerprints", "alike", "compared"
 _METHOD = 1
 """Raised when fingerprints or measures change: then everything is compared again."""
 
-_HASHED = 20_000
+_HASHED = 5_000
 _COMPARED = 100_000
 """Images after which what was computed is written down."""
 

@@ -18,13 +18,13 @@ from curate.duplicates.fingerprints import Fingerprints
 from curate.duplicates.likeness import best_likeness
 from curate.duplicates.pictures import inverted
 from curate.duplicates.policy import DuplicatePolicy
-from curate.duplicates.verify import COLUMNS, Parts, compared, judged
+from curate.duplicates.verify import COLUMNS, Parts, compared, judged, shown
 from curate.duplicates.views import Affine
 
 Fetch = Callable[[Sequence[str]], Parts]
 """Gives the parts of images; an image that cannot be shown is left out."""
 
-BLOCK = 50_000
+BLOCK = 20_000
 """Starts whose pictures are held at a time."""
 
 GROUPED = 5_000
@@ -206,6 +206,8 @@ def _reasons(table: pd.DataFrame, alike: pd.DataFrame, why_kept: pd.Series) -> l
         elif row["image_id"] == row["keeper"]:
             reasons.append(why_kept[row["group"]])
         else:
-            through = f"like others of the group: similarity {row['similarity']:.2f} to the keeper"
+            through = (
+                f"like others of the group: similarity {shown(row['similarity'])} to the keeper"
+            )
             reasons.append(said.get(frozenset((row["image_id"], row["keeper"])), through))
     return reasons

@@ -46,9 +46,7 @@ def find(
         if embeddings is not None:
             known = embeddings[embeddings["image_id"].isin(images["image_id"])]
             remembered.compare_neighbours(by_embedding(known))
-        measures = remembered.measures()
-        for end in ("first", "second"):
-            measures = measures[measures[end].isin(images["image_id"])]
+        measures = _measures(remembered, images)
         with library.reading() as connection:
             apart = groups_table.apart(connection)
         table, alike = arranged(
@@ -65,6 +63,12 @@ def find(
             conflicts=len(found.conflicts),
         )
     return found
+
+
+def _measures(remembered: Remembered, images: pd.DataFrame) -> pd.DataFrame:
+    """Give what is remembered of pairs of images that are both still there."""
+    measures, there = remembered.measures(), images["image_id"]
+    return measures[measures["first"].isin(there) & measures["second"].isin(there)]
 
 
 def _usable_ties(table: pd.DataFrame, alike: pd.DataFrame, images: pd.DataFrame) -> list[str]:
@@ -98,9 +102,7 @@ def leaks(library: Library, policy: DuplicatePolicy) -> pd.DataFrame:
     images = known_images(library)
     if not (images["split"] != "").any():
         raise InputError(str(library.root), "there is no split yet", "Run `curate split` first.")
-    measures = Remembered(library, policy, run_id=0).measures()
-    for end in ("first", "second"):
-        measures = measures[measures[end].isin(images["image_id"])]
+    measures = _measures(Remembered(library, policy, run_id=0), images)
     alike = judged(measures, Evidence.of(images), policy.similarity)
     with library.reading() as connection:
         apart = groups_table.apart(connection)

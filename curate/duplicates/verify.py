@@ -103,7 +103,12 @@ def _reason(similarity: float, symmetry: str, seconds: float) -> str:
     what = "the same picture" if similarity >= SURE else "nearly the same picture"
     turned = f", {symmetry}" if symmetry else ""
     taken = f", {seconds:.0f} s apart" if seconds <= BURST_SECONDS else ""
-    return f"{what}{turned}{taken}: similarity {math.floor(100 * similarity) / 100:.2f}"
+    return f"{what}{turned}{taken}: similarity {shown(similarity)}"
+
+
+def shown(similarity: float) -> str:
+    """Write a similarity with two digits, cut off: none may seem to reach what it does not."""
+    return f"{math.floor(100 * similarity) / 100:.2f}"
 
 
 def _pair(start: Start) -> tuple[str, str]:
