@@ -1,7 +1,7 @@
 """Map a function over many images: one outcome for every file, whatever the files do.
 
-`each` yields outcomes as they come; `prefetched` makes them while the caller works; `Buffer`
-collects rows into shards; `progress` shows how far it is.
+A backend yields outcomes as they come; a stream computes on their pixels as well; `prefetched` runs
+either ahead of its consumer; `Buffer` collects rows into shards; `progress` shows how far it is.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from curate.engine import processes, serial
 from curate.engine.buffer import Buffer
 from curate.engine.prefetch import prefetched
 from curate.engine.progress import Progress, progress
+from curate.engine.stream import STREAMS, Computed, Form, Stream
 from curate.engine.work import Backend, Limits, Outcome, Work, available_cores, may_pass_later
 
 BACKENDS: dict[str, Backend] = {
@@ -31,11 +32,15 @@ def backend(name: str) -> Backend:
 
 __all__ = [
     "BACKENDS",
+    "STREAMS",
     "Backend",
     "Buffer",
+    "Computed",
+    "Form",
     "Limits",
     "Outcome",
     "Progress",
+    "Stream",
     "Work",
     "available_cores",
     "backend",

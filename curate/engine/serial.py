@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from curate.core.chunks import batched
 from curate.core.files import FileEntry
 from curate.engine.work import Limits, Outcome, Work, attempt
+
+CHUNK = 32
+"""Files that are finished together."""
 
 
 def each(
@@ -13,5 +17,7 @@ def each(
 ) -> Iterator[Outcome]:
     """Map in this process, in order. Workers and limits do not apply."""
     function = work.resolve()
-    for entry in entries:
-        yield Outcome(entry, *attempt(function, entry.path, work.arguments))
+    for chunk in batched(entries, CHUNK if work.together else 1):
+        done = [attempt(function, entry.path, **work.arguments) for entry in chunk]
+        for entry, (value, reason) in zip(chunk, work.finish(done), strict=True):
+            yield Outcome(entry, value, reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
@@ -12,6 +12,15 @@ from curate.core.files import FileEntry, NotReadable
 from curate.core.images import NotAnImage
 
 Function = Callable[..., Any]
+
+Attempt = tuple[Any, str]
+"""A value and '', or None and the reason why there is none."""
+
+
+def _imported(name: str) -> Function:
+    module, _, attribute = name.partition(":")
+    function: Function = getattr(import_module(module), attribute)
+    return function
 
 
 @dataclass(frozen=True)
@@ -25,16 +34,36 @@ class Work:
         It raises `NotAnImage`, `NotReadable` or `MemoryError` where the file is at fault.
     arguments : mapping
         The same for every file; picklable.
+    together : str
+        A second function, named in the same way: it turns the list of what the first one gave for
+        some files into the list of their values, for work that is cheaper on many at once. '' for
+        none.
     """
 
     function: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    together: str = ""
 
     def resolve(self) -> Function:
         """Import the function."""
-        module, _, name = self.function.partition(":")
-        function: Function = getattr(import_module(module), name)
-        return function
+        return _imported(self.function)
+
+    def finish(self, attempts: Sequence[Attempt]) -> list[Attempt]:
+        """Give what was attempted its last touch, all that went well at once.
+
+        Where that fails, the files are finished one by one, so that only those at fault fail.
+        """
+        if not self.together:
+            return list(attempts)
+        well = [value for value, reason in attempts if not reason]
+        try:
+            finished = iter(_imported(self.together)(well))
+        except Exception:
+            return [attempt(self._finish_one, *one) if not one[1] else one for one in attempts]
+        return [(next(finished), "") if not reason else (None, reason) for _, reason in attempts]
+
+    def _finish_one(self, value: Any, _reason: str) -> Any:
+        return _imported(self.together)([value])[0]
 
 
 @dataclass(frozen=True)
@@ -74,10 +103,10 @@ class Backend(Protocol):
     ) -> Iterator[Outcome]: ...
 
 
-def attempt(function: Function, path: bytes, arguments: Mapping[str, Any]) -> tuple[Any, str]:
-    """Call the function on one path; give its value and '', or None and the reason."""
+def attempt(function: Function, *arguments: Any, **named: Any) -> Attempt:
+    """Call a function for one file; give its value and '', or None and the reason."""
     try:
-        return function(path, **arguments), ""
+        return function(*arguments, **named), ""
     except NotReadable as error:
         return None, f"read: {error}"
     except NotAnImage as error:
