@@ -32,11 +32,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 from curate import engine
-from curate.core.files import Walked, read, walk
+from curate.core.files import Walked, read
 from curate.core.images import open_picture
+from curate.core.listing import walk
 from curate.core.look import DECODED_SIDE
 
-WORK = {"decode": "benchmarks.scan:decode", "look": "curate.core.look:look"}
+WORK = {
+    "decode": engine.Work("benchmarks.scan:decode"),
+    "look": engine.Work("curate.core.look:seen", together="curate.core.look:finished"),
+}
 
 _ROOT = Path(__file__).parents[1]
 
@@ -117,14 +121,12 @@ def _chosen(folder: Path, limit: int, scratch: Path) -> Path:
     return flat
 
 
-def _mapped(photos: Path, function: str, workers: int) -> dict[str, float]:
-    """Map a function over the photos with the engine of a scan; seconds and rate."""
+def _mapped(photos: Path, work: engine.Work, workers: int) -> dict[str, float]:
+    """Map work over the photos with the engine of a scan; seconds and rate."""
     entries = list(walk(os.fsencode(photos), Walked()))
     started = time.perf_counter()
     first = 0.0
-    outcomes = engine.BACKENDS["processes"](
-        entries, engine.Work(function), workers, engine.Limits()
-    )
+    outcomes = engine.BACKENDS["processes"](entries, work, workers, engine.Limits())
     for _ in outcomes:
         first = first or time.perf_counter()
     ended = time.perf_counter()

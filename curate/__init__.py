@@ -14,11 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from curate.bulk_id import Identifier, identify, identify_batches
+    from curate.bulk_id import bulk_id as bulk_identify
     from curate.core.errors import CurateError
     from curate.duplicates import DuplicatePolicy
     from curate.duplicates import across_sources as find_leaks
     from curate.duplicates import find as find_duplicates
-    from curate.identify import bulk_id as bulk_identify
     from curate.labels import export_labels, import_answers
     from curate.queues import Filters
     from curate.queues import queue as make_queue
@@ -34,14 +35,17 @@ _VERBS = {
     "CurateError": "curate.core.errors:CurateError",
     "DuplicatePolicy": "curate.duplicates:DuplicatePolicy",
     "Filters": "curate.queues:Filters",
+    "Identifier": "curate.bulk_id:Identifier",
     "LeakFreeKFold": "curate.splits:LeakFreeKFold",
     "LeakFreeShuffleSplit": "curate.splits:LeakFreeShuffleSplit",
     "SplitPolicy": "curate.splits:SplitPolicy",
     "TrainSettings": "curate.train:TrainSettings",
-    "bulk_identify": "curate.identify:bulk_id",
+    "bulk_identify": "curate.bulk_id:bulk_id",
     "export_labels": "curate.labels:export_labels",
     "find_duplicates": "curate.duplicates:find",
     "find_leaks": "curate.duplicates:across_sources",
+    "identify": "curate.bulk_id:identify",
+    "identify_batches": "curate.bulk_id:identify_batches",
     "import_answers": "curate.labels:import_answers",
     "make_queue": "curate.queues:queue",
     "make_split": "curate.splits:split",
@@ -55,6 +59,7 @@ __all__ = [
     "CurateError",
     "DuplicatePolicy",
     "Filters",
+    "Identifier",
     "LeakFreeKFold",
     "LeakFreeShuffleSplit",
     "SplitPolicy",
@@ -63,6 +68,8 @@ __all__ = [
     "export_labels",
     "find_duplicates",
     "find_leaks",
+    "identify",
+    "identify_batches",
     "import_answers",
     "make_queue",
     "make_split",

@@ -260,8 +260,7 @@ def _images(connection: Connection, rows: Sequence[_Row], root: bytes) -> dict[i
 
 
 def _absolute(root: bytes, text: str) -> bytes:
-    raw = paths.from_text(text)
-    return os.path.normpath(os.path.join(root, raw))
+    return paths.beside(root, paths.from_text(text))
 
 
 def _one_each(rows: Sequence[_Row], images: Mapping[int, str], faults: _Faults) -> dict[str, _Row]:

@@ -9,11 +9,16 @@ from typing import Any, Protocol
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings
 
+from curate.core.files import LIBRARY_FOLDER
+from curate.store import elsewhere as databases
+from curate.store import postgres
 from curate.store.library import Library, opened
 
 from .pictures import encoded, picture
+from .postgres import Server, running
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("curate", deadline=None)
@@ -59,6 +64,51 @@ def pytest_runtest_makereport(
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Start every test in an empty folder: the library found from there can only be its own."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def running_server() -> Iterator[Server]:
+    """A PostgreSQL server; the tests are skipped where none is installed."""
+    with running() as started:
+        yield started
+
+
+@pytest.fixture
+def server(running_server: Server) -> Iterator[Server]:
+    """A PostgreSQL server; the databases that the test makes go when it ends."""
+    yield running_server
+    running_server.drop()
+
+
+@pytest.fixture(autouse=True)
+def on_server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep every library in PostgreSQL where CURATE_TEST_POSTGRESQL is set: the same laws hold."""
+    if not os.environ.get("CURATE_TEST_POSTGRESQL"):
+        return
+    started: Server = request.getfixturevalue("server")
+    free = [started.made()]
+    # Programs that the test starts can use the first library; of others they do not know.
+    monkeypatch.setenv(databases.VARIABLE, free[0])
+
+    def asked(root: Path) -> sa.URL:
+        note = databases.read_note(root / os.fsdecode(LIBRARY_FOLDER))
+        if note is not None:
+            url = started.url(note.database.rpartition("/")[2])
+        else:
+            url = free.pop() if free else started.made()
+        return postgres.parsed(url, "the test")
+
+    monkeypatch.setattr(databases, "asked", asked)
+
+
+_asked = databases.asked
+
+
+@pytest.fixture
+def in_file(monkeypatch: pytest.MonkeyPatch, on_server: None) -> None:
+    """Keep the libraries of a test in their folders, or where the test itself says."""
+    monkeypatch.setattr(databases, "asked", _asked)
+    monkeypatch.delenv(databases.VARIABLE, raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,8 +18,13 @@ from curate.cli.options import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from curate.bulk_id import Identified
     from curate.cli.output import Printer
-    from curate.identify import Identified
+
+_ONE_RUN = "Which files"
+_HOW = "How it is run"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,9 +33,20 @@ def add_to(app: typer.Typer) -> None:
 
 
 def bulk_id(
-    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER…", help="Images, at any depth.")],
+    places: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PLACE…",
+            help="Folders (at any depth), image files, .tar or .zip archives, manifests (.csv, "
+            ".parquet, .txt), quoted patterns ('photos/**/*.jpg'), URLs (s3://bucket/folder).",
+        ),
+    ],
     model: Annotated[
-        Path, typer.Option(metavar="CKPT", help="A checkpoint of curate's or of timm's.")
+        list[Path],
+        typer.Option(
+            metavar="CKPT",
+            help="A checkpoint of curate's or of timm's. Several are asked as an ensemble.",
+        ),
     ],
     arch: Annotated[
         str | None,
@@ -54,9 +70,88 @@ def bulk_id(
         ),
     ] = False,
     top: Annotated[int, typer.Option(help="Classes kept for each image.", min=1)] = 5,
+    tta: Annotated[
+        str,
+        typer.Option(
+            metavar="VIEW",
+            help="Test-time augmentation: flip looks at the mirrored image too.",
+            show_default=False,
+        ),
+    ] = "",
+    embeddings: Annotated[
+        bool,
+        typer.Option(
+            "--embeddings", help="Keep the features too, for duplicates, novelty and diversity."
+        ),
+    ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            help="Do at most so many files now.",
+            min=1,
+            show_default=False,
+            rich_help_panel=_ONE_RUN,
+        ),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            help="Do a fair sample of so many files now.",
+            min=1,
+            show_default=False,
+            rich_help_panel=_ONE_RUN,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the sample.", rich_help_panel=_ONE_RUN)] = 0,
+    since: Annotated[
+        str,
+        typer.Option(
+            metavar="WHEN",
+            help="Only files written since then: 2026-11-01, or 7d for a week ago.",
+            show_default=False,
+            rich_help_panel=_ONE_RUN,
+        ),
+    ] = "",
+    time_budget: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="Stop after 30m, 2h …; what no model has seen and is no near-duplicate goes "
+            "first.",
+            show_default=False,
+            rich_help_panel=_ONE_RUN,
+        ),
+    ] = "",
     device: Device = "auto",
+    backend: Annotated[
+        str, typer.Option(help="auto, torch, onnx, openvino.", rich_help_panel=_HOW)
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, fp32, bf16, fp16.", rich_help_panel=_HOW)
+    ] = "auto",
     batch_size: BatchSize = None,
     workers: Workers = 0,
+    explain_plan: Annotated[
+        bool,
+        typer.Option(
+            "--explain-plan",
+            help="Show which ways to run the model were measured, and why one was chosen.",
+            rich_help_panel=_HOW,
+        ),
+    ] = False,
+    engine: Annotated[
+        str,
+        typer.Option(help="processes (this machine) or ray (a cluster).", rich_help_panel=_HOW),
+    ] = "processes",
+    ray_address: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Of the cluster: auto, host:6379, ray://host:10001; one is started here without.",
+            show_default=False,
+            rich_help_panel=_HOW,
+        ),
+    ] = "",
     library: LibraryOption = None,
     csv: CsvOption = None,
     parquet: ParquetOption = None,
@@ -67,80 +162,128 @@ def bulk_id(
     Every file gets a row: a prediction, or a failure with its reason. The same command again goes
     on where it stopped, and reads only what is new or has changed.
     """
-    from curate import identify
+    from datetime import UTC, datetime
+
+    from curate import bulk_id as stage
+    from curate.bulk_id.selection import duration, moment
     from curate.cli.output import Printer, quoted
+    from curate.core import config
+    from curate.engine.cluster import Cluster
     from curate.store.library import opened
 
     printer = Printer(as_json)
+    ask = stage.Ask(top, tta, embeddings)
+    means = stage.Means(device, backend, precision, batch_size or 0, workers)
+    selection = stage.Selection(
+        limit,
+        sample,
+        seed,
+        moment(since, datetime.now(UTC)) if since else None,
+        duration(time_budget) if time_budget else None,
+    )
     with opened(library, make=True) as place:
-        identified = identify.bulk_id(
+        identified = stage.bulk_id(
             place,
             model,
-            folders,
+            places,
             arch=arch,
             classes=classes,
             other_classes=other_classes,
-            top=top,
-            device=device,
-            batch_size=batch_size or identify.BATCH_SIZE,
-            workers=workers,
+            ask=ask,
+            means=means,
+            selection=selection,
+            engine_name=engine,
+            cluster=Cluster(ray_address),
+            schemes=config.load(place.root).sources.schemes,
+            announce=(lambda plan: _print_plan(printer, plan)) if explain_plan else None,
         )
         if place.made:
             printer.say(f"Made a library in {quoted(place.folder)}")
-    _print_identified(printer, identified)
-    printer.write(identify.flat(identified.table), csv, parquet)
+        _print_identified(printer, identified)
+        _write(printer, identified, top, csv, parquet)
     printer.next("curate queue low-score --csv queue.csv --sheet sheet.jpg")
     printer.finish()
 
 
-def _print_identified(printer: Printer, identified: Identified) -> None:
-    from curate.cli.output import bar, counted, histogram
+def _print_plan(printer: Printer, plan: pd.DataFrame) -> None:
+    from curate.cli.output import records
 
-    table = identified.table
-    fine = table[table["status"] == "ok"]
-    failed = table[table["status"] == "failed"]
-    rate = identified.computed / identified.seconds if identified.seconds else None
-    top = fine["predicted"].value_counts()
-    median = fine.groupby("predicted")["score"].median().to_dict()
-    scores = histogram(fine["score"].tolist())
+    printer.facts(plan=records(plan))
+    said = ["device", "backend", "precision", "batch_size", "streams", "threads"]
+    rows = [
+        (
+            "→" if row["chosen"] else "",
+            *(row[name] for name in said),
+            row["images_per_second"],
+            row["largest_difference"],
+            row["reason"],
+        )
+        for row in plan.to_dict("records")
+    ]
+    header = ["", "device", "backend", "precision", "batch", "streams", "threads"]
+    printer.table([*header, "images/s", "largest Δ", "why"], rows)
+    printer.say()
+
+
+def _write(
+    printer: Printer, identified: Identified, top: int, csv: Path | None, parquet: Path | None
+) -> None:
+    from curate.cli.output import quoted
+    from curate.formats import tables
+
+    width = min(top, len(identified.checkpoints[0].classes))
+    for file, write in ((csv, tables.write_csv_pieces), (parquet, tables.write_parquet_pieces)):
+        if file is not None:
+            write(identified.results.pieces(width), file)
+            printer.say(f"Wrote {printer.collected['files']:,} rows to {quoted(file)}")
+
+
+def _print_identified(printer: Printer, identified: Identified) -> None:
+    from curate.cli.output import bar, counted
+
+    said = identified.results.summary()
+    counts = identified.counts
+    rate = counts["computed"] / identified.seconds if identified.seconds else None
+    first = identified.checkpoints[0]
+    scores = [(f"{low:.1f}–{high:.1f}", count) for low, high, count in said["score_histogram"]]
+    throw_away = any(checkpoint.throw_away for checkpoint in identified.checkpoints)
+    facts: dict[str, Any] = {**said, "score_histogram": dict(scores)}
     printer.facts(
-        files=len(table),
-        identified=len(fine),
-        failed=len(failed),
-        computed=identified.computed,
+        **facts,
+        computed=counts["computed"],
+        left=counts["left"],
         seconds=identified.seconds,
         images_per_second=rate,
-        links=identified.links,
+        links=counts["links"],
         unlisted_folders=identified.unlisted,
-        dropped_rows=identified.dropped,
-        model=identified.checkpoint.digest,
-        throw_away=identified.checkpoint.throw_away,
-        top_classes=top.head(10).to_dict(),
-        median_scores={str(name): median[name] for name in top.head(10).index},
-        score_histogram=dict(scores),
-        failures=failed["reason"].value_counts().to_dict(),
+        dropped_rows=counts["dropped"],
+        model=first.digest,
+        throw_away=throw_away,
     )
     speed = f" at {rate:,.0f} images/s" if rate else ""
+    known = said["files"] - counts["computed"]
     printer.say(
-        f"{counted(len(table), 'file')}: {len(fine):,} identified, {len(failed):,} failed; "
-        f"{identified.computed:,} read now{speed}, {len(table) - identified.computed:,} known"
+        f"{counted(said['files'], 'file')}: {said['identified']:,} identified, "
+        f"{said['failed']:,} failed; {counts['computed']:,} read now{speed}, {known:,} known"
     )
+    if counts["left"]:
+        printer.say(f"{counted(counts['left'], 'file')} left: the same command goes on with them.")
     for line in identified.unlisted:
         printer.say(f"Could not be listed: {line}")
-    if identified.dropped:
+    if counts["dropped"]:
         printer.say(
-            f"{counted(identified.dropped, 'prediction')} lay in damaged shards and were given up; "
+            f"{counted(counts['dropped'], 'row')} lay in damaged shards and were given up; "
             "the bulk-id commands that made them make them again."
         )
-    kinds = failed["reason"].str.slice(0, 70).value_counts()
-    printer.table(["failures", "reason"], list(zip(kinds.tolist(), kinds.index, strict=True))[:8])
-    if len(fine):
-        shown = top.head(10).to_dict()
+    failures = list(said["failures"].items())
+    printer.table(["failures", "reason"], [(n, reason[:70]) for reason, n in failures[:8]])
+    if said["identified"]:
+        shown, medians = said["top_classes"], said["median_scores"]
         most = max(shown.values())
         printer.say()
         printer.table(
             ["class", "images", "", "median score"],
-            [(name, n, bar(n / most, 20), median[name]) for name, n in shown.items()],
+            [(name, n, bar(n / most, 20), medians[name]) for name, n in shown.items()],
         )
         most = max(count for _, count in scores)
         printer.say()
@@ -148,5 +291,5 @@ def _print_identified(printer: Printer, identified: Identified) -> None:
             ["score", "images", ""],
             [(label, count, bar(count / most, printer.bar)) for label, count in scores],
         )
-    if identified.checkpoint.throw_away:
+    if throw_away:
         printer.say("\nA throw-away model: use it to find images, not to deploy.")

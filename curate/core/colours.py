@@ -1,4 +1,4 @@
-"""Counts of the colours of a picture, by the bins of `imagehash.colorhash`.
+"""Counts of the colours of pictures, by the bins of `imagehash.colorhash`.
 
 The bins are given over Pillow's 8-bit hue and saturation, which cost more than decoding the
 picture. They are compared here by whole numbers of R, G and B alone; a test goes through all
@@ -7,84 +7,98 @@ picture. They are compared here by whole numbers of R, G and B alone; a test goe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from curate.core.images import Pixels, as_pixels
 
+GREY, COLOURED, FAINT, BRIGHT = 0, 1, slice(2, 8), slice(8, 14)
+"""The columns of `counted`."""
+
 _DARK = 32
-_CODES = 32  # a power of two: OpenCV finds the bins of others by inexact division
-_NEITHER, _BLACK, _GREY = 16, 17, 18
 _STRIP = 1 << 16  # pixels at a time: what is computed of them stays in the nearest memory
 
+# What a pixel's code tells beside its hue, which is a number from 0 to 5.
+_IS_FAINT, _IS_BRIGHT, _IS_PALE = 8, 16, 32
+_CODES = 64
 
-@dataclass(frozen=True)
-class Colours:
-    """Pixels by kind; what is neither black nor grey is coloured.
 
-    Attributes
+def counted(pixels: Pixels, grey: Pixels, sizes: Sequence[int]) -> NDArray[np.int64]:
+    """Count the colours of upright RGB pictures.
+
+    Parameters
     ----------
-    black : int
-        Of a luma below 32.
-    grey : int
-        Others of a saturation below 1/3.
-    coloured : int
-        The rest.
-    faint, bright : list of int
-        Coloured ones of a saturation below and above 2/3, by six hues from red.
+    pixels : ndarray of uint8, shape (pixels, 3)
+        The pictures behind each other.
+    grey : ndarray of uint8, shape (pixels,)
+        The same in grey.
+    sizes : sequence of int
+        Pixels of each picture.
+
+    Returns
+    -------
+    ndarray of int, shape (pictures, 14)
+        Pixels by kind, of those with a luma of 32 and more: grey (of a saturation below 1/3), and
+        coloured (the others); and of these the faint and the bright ones (of a saturation below
+        and above 2/3), each by six hues from red.
     """
-
-    black: int
-    grey: int
-    coloured: int
-    faint: list[int]
-    bright: list[int]
-
-
-def counted(pixels: Pixels, grey: Pixels) -> Colours:
-    """Count the colours of upright RGB pixels, with the same picture in grey."""
-    height, width = grey.shape
-    rows = max(1, _STRIP // width)
     codes = np.empty_like(grey)
-    for top in range(0, height, rows):
-        strip = slice(top, top + rows)
-        _encode(pixels[strip], grey[strip], codes[strip])
-    found = cv2.calcHist([codes], [0], None, [_CODES], [0, _CODES]).ravel()
-    counts = [int(count) for count in found]
-    return Colours(
-        counts[_BLACK], counts[_GREY], grey.size - counts[_BLACK] - counts[_GREY],
-        counts[:6], counts[8:14],
-    )  # fmt: skip
+    for start in range(0, len(grey), _STRIP):
+        strip = slice(start, start + _STRIP)
+        _encode(pixels[strip], codes[strip, np.newaxis])
+    light = (grey >= _DARK).view(np.uint8)
+    found = np.empty((len(sizes), _CODES))
+    end = 0
+    for row, size in enumerate(sizes):
+        here = slice(end, end := end + size)
+        found[row] = cv2.calcHist([codes[here]], [0], light[here], [_CODES], [0, _CODES]).ravel()
+    return np.asarray((found @ _KINDS).astype(np.int64))
 
 
-def _encode(pixels: Pixels, grey: Pixels, codes: Pixels) -> None:
-    """Give every pixel its bin: hue, + 8 where it is bright; or one of the bins named above."""
-    r, g, b = (as_pixels(plane) for plane in cv2.split(pixels))
+def _encode(pixels: Pixels, codes: Pixels) -> None:
+    """Give every pixel its code."""
+    # As a column: OpenCV takes a row of four numbers for one colour.
+    r, g, b = (as_pixels(plane) for plane in cv2.split(pixels[:, np.newaxis]))
     least = np.minimum(np.minimum(r, g), b)
     chroma = np.maximum(np.maximum(r, g), b)
     chroma -= least
     # With M the largest of the three: S < 1/3 is 3 · chroma < M, and M is least + chroma.
-    # `cv2.add` stops at 255, beyond which these hold or fail anyway.
+    # `cv2.add` stops at 255, beyond which these hold or fail anyway; `cv2.subtract` stops at 0.
+    twice = as_pixels(cv2.add(least, least))
     pale = least > cv2.add(chroma, chroma)
-    faint = chroma < cv2.add(least, least)
-    # The 8-bit saturation is above 170 from 171/255 on: 85 · chroma ≥ 57 · M.
-    bright = np.multiply(chroma, 28, dtype=np.uint16) >= np.multiply(least, 57, dtype=np.uint16)
+    faint = chroma < twice
+    # The 8-bit saturation is above 170 from 171/255 on: 85 · chroma ≥ 57 · M, or
+    # chroma - 2 · least ≥ least / 28, rounded up.
+    rounded_up = (np.minimum(least, np.uint8(228)) + np.uint8(27)) // np.uint8(28)
+    bright = cv2.subtract(chroma, twice) >= rounded_up
     # A third of the circle belongs to each least channel; where two are, to the later one.
     from_green = (r == least) & (g > least)
     from_blue = (g == least) & (b > least)
-    from_red = ~(from_green | from_blue)
     # Its second half begins where the next channel leads by chroma / 85: 8-bit hues are no more
-    # exact than that. `cv2.subtract` stops at 0.
+    # exact than that.
     lead = (chroma - np.uint8(1)) // np.uint8(85)
-    second = (cv2.subtract(g, r) > lead) & from_red
+    second = (cv2.subtract(g, r) > lead) & ~(from_green | from_blue)
     second |= (cv2.subtract(b, g) > lead) & from_green
     second |= (cv2.subtract(r, b) > lead) & from_blue
-    np.multiply(from_green, np.uint8(2), out=codes)
-    codes += second
-    codes += from_blue * np.uint8(4)
-    codes += bright * np.uint8(8)
-    codes[~(faint | bright)] = _NEITHER
-    codes[pale] = _GREY
-    codes[grey < _DARK] = _BLACK
+    codes[:] = 0
+    for bit in (pale, bright, faint, from_blue, from_green, second):
+        codes += codes
+        codes |= bit.view(np.uint8)
+
+
+def _kinds() -> NDArray[np.float64]:
+    """Say which columns of `counted` a code counts for, shape (codes, columns)."""
+    kinds = np.zeros((_CODES, BRIGHT.stop))
+    for code in range(_CODES):
+        hue = code & 7
+        kinds[code, GREY if code & _IS_PALE else COLOURED] = 1
+        if hue < 6 and not code & _IS_PALE:
+            kinds[code, BRIGHT.start + hue] = bool(code & _IS_BRIGHT)
+            kinds[code, FAINT.start + hue] = bool(code & _IS_FAINT) and not code & _IS_BRIGHT
+    return kinds
+
+
+_KINDS = _kinds()

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from curate.core import names
 from curate.core.errors import ConfigError, FaultsError
 from curate.core.files import describe
+from curate.core.remote import SCHEMES
 
 FILE = "curate.toml"
 
@@ -75,12 +76,34 @@ class Train(_Section):
     augment: str | None = None
 
 
+class Library(_Section):
+    """``[library]``: see `curate.store.elsewhere`."""
+
+    database: str | None = None
+
+
+class Sources(_Section):
+    """``[sources]``: what manifests may name beside files (see `curate.core.listing`)."""
+
+    schemes: list[str] = []
+
+    @field_validator("schemes")
+    @classmethod
+    def _opened(cls, asked: list[str]) -> list[str]:
+        unknown = [scheme for scheme in asked if scheme not in SCHEMES]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is not opened; known: {', '.join(SCHEMES)}")
+        return asked
+
+
 class Config(_Section):
     """The whole file; every section may be left out."""
 
     split: Split = Split()
     duplicates: Duplicates = Duplicates()
     train: Train = Train()
+    library: Library = Library()
+    sources: Sources = Sources()
 
 
 def load(folder: Path) -> Config:

@@ -7,6 +7,7 @@ A message has three parts: the value that was met, the rule it broke, and what t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class CurateError(Exception):
@@ -28,6 +29,11 @@ class CurateError(Exception):
         self.remedy = remedy if remedy.endswith((".", "?", "!")) else f"{remedy}."
         super().__init__(f"{value}: {rule}. {self.remedy}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is rebuilt from its message alone by default, which no constructor of this
+        # tree takes; and an error that cannot leave a worker is a hang in its parent.
+        return _remade, (type(self), self.args), self.__dict__
+
 
 class InputError(CurateError):
     """A path, manifest, option or table from the user cannot be used."""
@@ -47,6 +53,10 @@ class CheckpointError(CurateError):
 
 class LibraryError(CurateError):
     """The library is missing, damaged, too new, or its disk refuses to keep what it is given."""
+
+
+class ClusterError(CurateError):
+    """The machines that should do the work cannot: none is free, or they end one after another."""
 
 
 class LockedError(CurateError):
@@ -77,3 +87,8 @@ class FaultsError(CurateError):
         rule = f"{len(self.faults)} {noun}, nothing was changed"
         super().__init__(source, rule, remedy)
         self.args = (f"{source}: {rule}:{''.join(listed)}\n{self.remedy}",)
+
+
+def _remade(kind: type[CurateError], message: tuple[str, ...]) -> CurateError:
+    """Make an error again without its constructor; its attributes follow (see `pickle`)."""
+    return kind.__new__(kind, *message)

@@ -1,50 +1,63 @@
 """Perceptual hashes, equal to imagehash's bit for bit: alike pictures differ in few bits.
 
-What imagehash does is slow because each hash starts again from the whole picture. Here the picture
-is made grey once, and what takes time is done in other ways that give the same bits; see `colours`.
+What imagehash does is slow because each hash starts again from the whole picture, and because small
+pictures cost little beside the calls that handle them. Here pictures are made grey once, and many
+of them are hashed at a time, in other ways that give the same bits; see `grey` and `colours`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pywt
 from numpy.typing import NDArray
-from scipy import fftpack
 
-from curate.core.colours import counted
-from curate.core.grey import Shades
+from curate.core.colours import BRIGHT, COLOURED, FAINT, GREY, counted
+from curate.core.grey import Shades, Values
 from curate.core.images import Pixels
 
+Hashes = NDArray[np.uint64]
+
 _SIDE = 8
-_EIGHTHS = (0b000, 0b001, 0b010, 0b011, 0b110, 0b111, 0b110, 0b111)
+_EIGHTHS = np.array([0b000, 0b001, 0b010, 0b011, 0b110, 0b111, 0b110, 0b111], np.uint64)
 """The three bits that imagehash's colorhash writes for 0, 1 … 7 eighths."""
 
+_TOGETHER = 8
+"""Pictures at a time: enough to share the calls, and few enough for the nearest memory."""
 
-def hashes_of(shades: Shades) -> dict[str, int]:
-    """Take every hash of a picture, doing nothing twice; by the names of `HASHES`."""
-    return {name: take(shades) for name, take in _TAKEN.items()}
+_EQUAL = 1e-6
+"""What frequencies of up to a million may differ by and still be equal, but for rounding errors."""
+
+
+def hashes_of(pictures: Sequence[Pixels]) -> list[dict[str, int]]:
+    """Take every hash of every picture, doing nothing twice; by the names of `HASHES`."""
+    rows: list[dict[str, int]] = []
+    for start in range(0, len(pictures), _TOGETHER):
+        shades = Shades(pictures[start : start + _TOGETHER])
+        taken = {name: take(shades).tolist() for name, take in _TAKEN.items()}
+        rows += [dict(zip(taken, row, strict=True)) for row in zip(*taken.values(), strict=True)]
+    return rows
 
 
 def phash(pixels: Pixels) -> int:
     """Hash the low frequencies of the grey picture (DCT), as `imagehash.phash` does."""
-    return _phash(Shades(pixels))
+    return int(_phash(Shades([pixels]))[0])
 
 
 def dhash(pixels: Pixels) -> int:
     """Hash the signs of the horizontal gradients, as `imagehash.dhash` does."""
-    return _dhash(Shades(pixels))
+    return int(_dhash(Shades([pixels]))[0])
 
 
 def whash(pixels: Pixels) -> int:
     """Hash the low frequencies of the grey picture (Haar wavelets), as `imagehash.whash` does."""
-    return _whash(Shades(pixels))
+    return int(_whash(Shades([pixels]))[0])
 
 
 def colorhash(pixels: Pixels) -> int:
     """Hash shares of black, grey and six hues (42 bits), as `imagehash.colorhash` does."""
-    return _colorhash(Shades(pixels))
+    return int(_colorhash(Shades([pixels]))[0])
 
 
 HASHES: dict[str, Callable[[Pixels], int]] = {
@@ -56,58 +69,96 @@ HASHES: dict[str, Callable[[Pixels], int]] = {
 """Hashes by name, each from upright RGB pixels to an unsigned 64-bit number."""
 
 
-def _phash(shades: Shades) -> int:
+def _phash(shades: Shades) -> Hashes:
     small = shades.resized((4 * _SIDE, 4 * _SIDE))
-    low = fftpack.dct(fftpack.dct(small, axis=0), axis=1)[:_SIDE, :_SIDE]
-    below, above = _middle(low)
-    return _number(low > (below + above) / 2)
+    return _above_the_middle(_seen_by(_COSINES, small), _EQUAL, small, _frequencies)
 
 
-def _dhash(shades: Shades) -> int:
+def _dhash(shades: Shades) -> Hashes:
     small = shades.resized((_SIDE + 1, _SIDE))
-    return _number(small[:, 1:] > small[:, :-1])
+    return _numbers(small[:, 1:] > small[:, :-1])
 
 
-def _whash(shades: Shades) -> int:
-    side = max(1 << (min(shades.grey.shape).bit_length() - 1), _SIDE)
-    square = shades.resized((side, side))
-    # The wavelets' low frequencies are the sums of 8 × 8 blocks, less their mean and all scaled.
-    low = _block_sums(square)
-    below, above = _middle(low)
-    if below == above:
-        # Equal sums differ by the errors of the wavelets, and imagehash tells them apart by those.
-        low = _wavelets(square)
-        below, above = _middle(low)
-    return _number(low > (below + above) / 2)
+def _whash(shades: Shades) -> Hashes:
+    sides = np.array([_power_of_two(min(grey.shape)) for grey in shades.grey])
+    made = np.empty(len(sides), np.uint64)
+    for side in np.unique(sides).tolist():
+        these = np.flatnonzero(sides == side)
+        square = shades.resized((side, side), these)
+        # The low frequencies of the wavelets are the sums of 8 × 8 blocks, less their mean and
+        # scaled. Equal sums differ by the errors of the wavelets, and imagehash tells them apart
+        # by those.
+        blocks = np.eye(_SIDE).repeat(side // _SIDE, axis=1)
+        made[these] = _above_the_middle(_seen_by(blocks, square), 0, square, _wavelets)
+    return made
 
 
-def _block_sums(square: Pixels) -> NDArray[np.floating]:
-    """Sum the blocks that part a square 8 by 8."""
-    # Whole numbers below 2**24 are exact in single precision, and those of any picture in double.
-    kind = np.float32 if square.size <= 1 << 22 else np.float64
-    blocks = np.eye(_SIDE, dtype=kind).repeat(square.shape[0] // _SIDE, axis=1)
-    return np.asarray(blocks @ square.astype(kind) @ blocks.T)
+def _power_of_two(length: int) -> int:
+    return max(1 << (length.bit_length() - 1), _SIDE)
 
 
-def _wavelets(square: Pixels) -> NDArray[np.floating]:
-    depth = square.shape[0].bit_length() - 1
-    parts = list(pywt.wavedec2(square / 255.0, "haar", level=depth))
+def _seen_by(functions: Values, pictures: Values) -> Values:
+    """Map both axes of pictures, shape (side, side, n), by functions: shape (8, 8, n)."""
+    down = functions @ pictures.reshape(len(pictures), -1)
+    return np.asarray(functions @ down.reshape(len(functions), *pictures.shape[1:]))
+
+
+def _above_the_middle(
+    low: Values, equal: float, pictures: Values, exactly: Callable[[Values], Values]
+) -> Hashes:
+    """Tell which of 64 values lie above their median.
+
+    Where the two values next to it are equal, but for rounding errors, these errors decide:
+    then the values are computed for that picture as imagehash does it.
+    """
+    ordered = np.sort(low.reshape(_SIDE * _SIDE, -1), axis=0)
+    below, above = ordered[_SIDE * _SIDE // 2 - 1 :][:2]
+    bits = low > (below + above) / 2
+    for one in np.flatnonzero(above - below <= equal):
+        values = exactly(pictures[:, :, one])
+        bits[:, :, one] = values > np.median(values)
+    return _numbers(bits)
+
+
+def _frequencies(picture: Values) -> Values:
+    # Few pictures need it, and every worker would wait for it at its start.
+    from scipy import fftpack
+
+    return np.asarray(fftpack.dct(fftpack.dct(picture, axis=0), axis=1)[:_SIDE, :_SIDE])
+
+
+def _cosines(length: int) -> Values:
+    """Give the lowest functions of the DCT-II as scipy scales them, shape (8, length)."""
+    places = (2 * np.arange(length) + 1) * np.pi / (2 * length)
+    return np.asarray(2 * np.cos(np.arange(_SIDE)[:, np.newaxis] * places))
+
+
+_COSINES = _cosines(4 * _SIDE)
+
+
+def _wavelets(picture: Values) -> Values:
+    depth = len(picture).bit_length() - 1
+    parts = list(pywt.wavedec2(picture / 255.0, "haar", level=depth))
     parts[0] *= 0
     level = depth - (_SIDE.bit_length() - 1)
     return np.asarray(pywt.wavedec2(pywt.waverec2(parts, "haar"), "haar", level=level)[0])
 
 
-def _colorhash(shades: Shades) -> int:
-    found, size = counted(shades.pixels, shades.grey), shades.grey.size
-    shares = [found.black / size * 8, found.grey / size * 8]
-    shares += [count * 8 / max(1, found.coloured) for count in (*found.faint, *found.bright)]
-    number = 0
+def _colorhash(shades: Shades) -> Hashes:
+    sizes = np.array([grey.size for grey in shades.grey])
+    found = counted(shades.flat, shades.flat_grey, sizes.tolist())
+    coloured = found[:, COLOURED]
+    black = sizes - coloured - found[:, GREY]
+    shares = [black / sizes * 8, found[:, GREY] / sizes * 8]
+    hues = np.concatenate([found[:, FAINT], found[:, BRIGHT]], axis=1)
+    shares += list((hues * 8 / np.maximum(1, coloured)[:, np.newaxis]).T)
+    number = np.zeros(len(sizes), np.uint64)
     for share in shares:
-        number = number << 3 | _EIGHTHS[min(7, int(share))]
+        number = number << np.uint64(3) | _EIGHTHS[np.minimum(7, share.astype(np.int64))]
     return number
 
 
-_TAKEN: dict[str, Callable[[Shades], int]] = {
+_TAKEN: dict[str, Callable[[Shades], Hashes]] = {
     "phash": _phash,
     "dhash": _dhash,
     "whash": _whash,
@@ -115,13 +166,7 @@ _TAKEN: dict[str, Callable[[Shades], int]] = {
 }
 
 
-def _middle(values: NDArray[np.floating]) -> tuple[float, float]:
-    """Give the two values that the median of an even number lies between."""
-    ordered = np.sort(values, axis=None)
-    half = len(ordered) // 2
-    return float(ordered[half - 1]), float(ordered[half])
-
-
-def _number(bits: NDArray[np.bool_]) -> int:
-    """Read bits as one number, the first one highest."""
-    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+def _numbers(bits: NDArray[np.bool_]) -> Hashes:
+    """Read the bits of each picture, shape (8, 8, n), as one number, the first one highest."""
+    packed = np.packbits(bits.reshape(_SIDE * _SIDE, -1), axis=0)
+    return np.ascontiguousarray(packed.T).view(">u8")[:, 0].astype(np.uint64)

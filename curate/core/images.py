@@ -20,6 +20,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from curate.core.exif import camera, date_taken, exif_of, place
+from curate.core.markers import plain_size
 
 Pixels = NDArray[np.uint8]
 
@@ -103,6 +104,15 @@ def open_picture(data: bytes, at_least: int | None = None) -> Picture:
     """
     if not data:
         raise NotAnImage("empty file (0 bytes)")
+    size = plain_size(data)
+    if size is not None and size[0] * size[1] <= MAX_PIXELS:
+        pixels = _decode_jpeg(data, size, at_least or 0, "RGB")
+        if pixels is not None:
+            return Picture(pixels, *size, "JPEG", taken=None)
+    return _open_by_pillow(data, at_least)
+
+
+def _open_by_pillow(data: bytes, at_least: int | None) -> Picture:
     with warnings.catch_warnings():
         # Decoders warn of harmless faults; a fault that is not harmless raises.
         warnings.simplefilter("ignore")
@@ -177,8 +187,12 @@ def _identify(data: bytes) -> Image.Image:
 
 def _decode(image: Image.Image, data: bytes, at_least: int | None) -> Pixels:
     if isinstance(image, JpegImageFile):
-        pixels = _decode_jpeg(image, data, at_least)
-        if pixels is not None:
+        # A lossless JPEG (it has no quantization) cannot be scaled.
+        side = at_least if at_least and getattr(image, "quantization", None) else 0
+        # For CMYK only the faults count: Pillow keeps silent of lost data and shows it grey.
+        cmyk = image.mode == "CMYK"
+        pixels = _decode_jpeg(data, image.size, side, "CMYK" if cmyk else "RGB")
+        if pixels is not None and not cmyk:
             return pixels
     if at_least is not None:
         image.draft(image.mode, (at_least, at_least))
@@ -186,22 +200,30 @@ def _decode(image: Image.Image, data: bytes, at_least: int | None) -> Pixels:
     return _to_rgb(image)
 
 
-def _decode_jpeg(image: JpegImageFile, data: bytes, at_least: int | None) -> Pixels | None:
-    """Decode with libjpeg-turbo; None where Pillow shall decide: CMYK, and faults it can mend."""
-    # A lossless JPEG (it has no quantization) cannot be scaled.
-    side = at_least if at_least and getattr(image, "quantization", None) else 0
-    # For CMYK only the faults count: Pillow keeps silent of lost data and shows it grey.
-    cmyk = image.mode == "CMYK"
+def _decode_jpeg(data: bytes, size: tuple[int, int], side: int, colours: str) -> Pixels | None:
+    """Decode with libjpeg-turbo; None where Pillow shall decide, for it can mend some faults.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    size : (int, int)
+        Width and height as somebody else read them.
+    side : int
+        Pixels along the shorter side that are enough; 0 for all.
+    colours : str
+        RGB or CMYK.
+    """
     try:
         height, width, _, _ = simplejpeg.decode_jpeg_header(data)
-        if (width, height) != image.size:
-            raise NotAnImage(f"broken JPEG: is {width}×{height} and {image.width}×{image.height}")
-        factor = next(f for f in (8, 4, 2, 1) if f == 1 or (side and min(image.size) >= f * side))
+        if (width, height) != size:
+            raise NotAnImage(f"broken JPEG: is {width}×{height} and {size[0]}×{size[1]}")
+        factor = next(f for f in (8, 4, 2, 1) if f == 1 or (side and min(size) >= f * side))
         # Room for all of it: asked to scale what it cannot, libjpeg-turbo writes every pixel.
-        room = np.empty(height * width * (4 if cmyk else 3), np.uint8)
+        room = np.empty(height * width * len(colours), np.uint8)
         pixels = simplejpeg.decode_jpeg(
             data,
-            "CMYK" if cmyk else "RGB",
+            colours,
             min_height=-(-height // factor),
             min_width=-(-width // factor),
             buffer=room,
@@ -212,7 +234,7 @@ def _decode_jpeg(image: JpegImageFile, data: bytes, at_least: int | None) -> Pix
         if any(sign in fault.lower() for sign in _LOST_DATA):
             raise NotAnImage(f"broken JPEG: {fault}") from error
         return None
-    return None if cmyk else np.asarray(pixels)
+    return np.asarray(pixels)
 
 
 def _to_rgb(image: Image.Image) -> Pixels:

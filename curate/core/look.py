@@ -5,12 +5,12 @@ This runs in worker processes, so it imports neither torch nor pandas.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 
 from curate.core import files
-from curate.core.grey import Shades
 from curate.core.hashes import hashes_of
 from curate.core.identity import Content, image_id
 from curate.core.images import Picture, Pixels, as_pixels, open_picture, to_jpeg
@@ -54,6 +54,26 @@ class Look:
     thumbnail: bytes
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What one decode of a file gives: all but the hashes, which cost less for many at once.
+
+    Attributes
+    ----------
+    content, quality, camera, place, thumbnail :
+        As in `Look`.
+    hashed : ndarray of uint8, shape (height, width, 3)
+        The picture of which the hashes are taken.
+    """
+
+    content: Content
+    quality: Quality
+    camera: str | None
+    place: tuple[float, float] | None
+    thumbnail: bytes
+    hashed: Pixels
+
+
 def look(path: bytes) -> Look:
     """Look at one file: what scan wants to know.
 
@@ -62,16 +82,30 @@ def look(path: bytes) -> Look:
     NotReadable, NotAnImage, MemoryError
         As `files.read` and `open_picture` do.
     """
+    return finished([seen(path)])[0]
+
+
+def seen(path: bytes) -> Seen:
+    """Read and decode one file, and keep what is small; raises as `look` does."""
     content, picture = open_content(path, DECODED_SIDE)
     small = shrunk(picture.pixels, THUMBNAIL_SIDE)
-    return Look(
+    return Seen(
         content,
-        hashes_of(Shades(hashed(picture.pixels))),
         measured(small),
         picture.camera,
         picture.place,
         to_jpeg(small, quality=85),
+        hashed(picture.pixels),
     )
+
+
+def finished(some: Sequence[Seen]) -> list[Look]:
+    """Give the looks at files that were seen, in their order."""
+    hashes = hashes_of([one.hashed for one in some])
+    return [
+        Look(one.content, taken, one.quality, one.camera, one.place, one.thumbnail)
+        for one, taken in zip(some, hashes, strict=True)
+    ]
 
 
 def hashed(pixels: Pixels) -> Pixels:

@@ -49,8 +49,10 @@ def measured(pixels: Pixels) -> Quality:
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     square = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     mean, spread = (float(value[0, 0]) for value in cv2.meanStdDev(square))
-    _, rough = cv2.meanStdDev(cv2.Laplacian(square, cv2.CV_16S))
-    sharpness = float(np.square(rough[0, 0]))
+    edges = cv2.Laplacian(square, cv2.CV_16S)
+    # Several times as fast as `cv2.meanStdDev`, which is quick for bytes only.
+    slant = cv2.sumElems(edges)[0] / edges.size
+    sharpness = cv2.norm(edges, cv2.NORM_L2SQR) / edges.size - slant**2
     return Quality(sharpness, mean, spread, overall(sharpness, mean, spread))
 
 

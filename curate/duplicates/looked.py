@@ -74,7 +74,7 @@ def look_at(
     passed : Walked, optional
         What the walk that met the files could not see: failures too.
     """
-    work = engine.Work("curate.core.look:look")
+    work = engine.Work("curate.core.look:seen", together="curate.core.look:finished")
     workers = min(engine.available_cores(), max(1, len(entries)))
     outcomes = engine.backend(backend)(entries, work, workers, engine.Limits())
     files, looks = [], dict[str, Look]()

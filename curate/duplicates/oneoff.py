@@ -13,7 +13,8 @@ import pandas as pd
 
 from curate.core import paths
 from curate.core.errors import InputError
-from curate.core.files import FileEntry, Walked, listed
+from curate.core.files import FileEntry, Walked
+from curate.core.listing import listed
 from curate.duplicates.crossing import crossings, ordered
 from curate.duplicates.evidence import Evidence
 from curate.duplicates.fingerprints import joined

@@ -8,12 +8,14 @@ also mirrored and turned. Each such look is a part.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from curate import engine
 from curate.core.images import Pixels, from_jpeg
 from curate.duplicates.views import SIDE, Affine
 
@@ -125,9 +127,10 @@ def shown(
     thumbnails: Mapping[str, bytes], wanted: Sequence[str] = ("",)
 ) -> dict[str, Mapping[int, Part]]:
     """Give the parts of images from their thumbnails."""
-    return {
-        image_id: parts(from_jpeg(thumbnail), wanted) for image_id, thumbnail in thumbnails.items()
-    }
+    # Decoding lets the other thread go on, which is half of the work.
+    with ThreadPoolExecutor(engine.available_cores()) as pool:
+        found = pool.map(lambda thumbnail: parts(from_jpeg(thumbnail), wanted), thumbnails.values())
+        return dict(zip(thumbnails, found, strict=True))
 
 
 def chained(outer: Affine, inner: Affine) -> Affine:
@@ -199,8 +202,7 @@ def _one_colour(lines: Pixels) -> NDArray[np.bool_]:
 
 def _seen_through(upright: Pixels, turned: Affine) -> Pixels:
     """Mirror and turn a square picture; `turned` maps the points of the result to its own."""
-    there, back = np.arange(len(upright)), np.arange(len(upright))[::-1]
     swapped = turned[0, 0] == 0
     across, down = (turned[0, 1], turned[1, 0]) if swapped else (turned[0, 0], turned[1, 1])
-    seen = upright[np.ix_(there if down > 0 else back, there if across > 0 else back)]
+    seen = upright[:: int(down), :: int(across)]
     return np.ascontiguousarray(seen.transpose(1, 0, 2) if swapped else seen)

@@ -18,6 +18,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct
+from scipy.sparse import csr_array
 
 Affine = NDArray[np.float64]
 """An affine map of points of unit squares, shape (2, 3)."""
@@ -134,13 +135,15 @@ def _averages(parts: int) -> NDArray[np.float64]:
     return np.asarray(np.clip(inside, 0, 1), dtype=np.float64)
 
 
-def _samples(view: View) -> NDArray[np.float64]:
+def _samples(view: View) -> csr_array:
     """Resample a view to SIDE by SIDE from four bilinear samples a pixel; black outside."""
     centres = (np.arange(_FINE) + 0.5) / _FINE
     y, x = np.meshgrid(centres, centres, indexing="ij")
     source = view.matrix @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
-    weights = np.zeros((_FINE * _FINE, SIDE * SIDE))
     column, row = source * SIDE - 0.5
+    fine_row, fine_column = np.indices((_FINE, _FINE)).reshape(2, -1)
+    pixel = fine_row // 2 * SIDE + fine_column // 2
+    weights, pixels, sources = [], [], []
     for down in (0, 1):
         for across in (0, 1):
             i, j = np.floor(row).astype(int) + down, np.floor(column).astype(int) + across
@@ -148,6 +151,8 @@ def _samples(view: View) -> NDArray[np.float64]:
             # Half a pixel over the edge still shows the edge.
             near = (i >= -1) & (i <= SIDE) & (j >= -1) & (j <= SIDE)
             i, j = np.clip(i, 0, SIDE - 1), np.clip(j, 0, SIDE - 1)
-            np.add.at(weights, (np.flatnonzero(near), (i * SIDE + j)[near]), weight[near])
-    fine = weights.reshape(SIDE, 2, SIDE, 2, -1)
-    return np.asarray(fine.mean(axis=(1, 3)).reshape(SIDE * SIDE, -1))
+            weights.append(weight[near] / 4)
+            pixels.append(pixel[near])
+            sources.append((i * SIDE + j)[near])
+    places = (np.concatenate(pixels), np.concatenate(sources))
+    return csr_array((np.concatenate(weights), places), shape=(SIDE * SIDE, SIDE * SIDE))

@@ -11,7 +11,7 @@ from curate.engine import processes, serial
 from curate.engine.buffer import Buffer
 from curate.engine.prefetch import prefetched
 from curate.engine.progress import Progress, progress
-from curate.engine.stream import STREAMS, Computed, Form, Stream
+from curate.engine.streams import STREAMS, Computed, Form, Stream
 from curate.engine.work import Backend, Limits, Outcome, Work, available_cores, may_pass_later
 
 BACKENDS: dict[str, Backend] = {
@@ -28,6 +28,15 @@ def backend(name: str) -> Backend:
             f"backend {name!r}", "is of no known kind", f"Known: {', '.join(BACKENDS)}."
         )
     return BACKENDS[name]
+
+
+def stream(name: str) -> type[Stream]:
+    """Give the stream of a name; an unknown one is an error that lists the known ones."""
+    if name not in STREAMS:
+        raise InputError(
+            f"engine {name!r}", "is of no known kind", f"Known: {', '.join(STREAMS)}, ray."
+        )
+    return STREAMS[name]
 
 
 __all__ = [
@@ -47,4 +56,5 @@ __all__ = [
     "may_pass_later",
     "prefetched",
     "progress",
+    "stream",
 ]

@@ -17,7 +17,7 @@ class Buffer(Generic[T]):
     flush : callable
         Gets the list of items and a running number; when it returns, they are safe.
     most : int
-        Items in one hand-over, at most: what a killed process has to do again.
+        Hand over when the items weigh so much: what a killed process has to do again.
     seconds : float
         Hand over earlier when the oldest item has waited this long.
     """
@@ -29,16 +29,18 @@ class Buffer(Generic[T]):
         self._most = most
         self._seconds = seconds
         self._items: list[T] = []
+        self._weight = 0
         self._number = 0
         self._since = time.monotonic()
 
-    def add(self, item: T) -> None:
+    def add(self, item: T, weight: int = 1) -> None:
         """Add one item, and hand over if it is time to."""
         if not self._items:
             self._since = time.monotonic()
         self._items.append(item)
+        self._weight += weight
         waited = time.monotonic() - self._since
-        if len(self._items) >= self._most or waited >= self._seconds:
+        if self._weight >= self._most or waited >= self._seconds:
             self.flush()
 
     def flush(self) -> None:
@@ -46,5 +48,5 @@ class Buffer(Generic[T]):
         if self._items:
             # Let go first: interrupted after its commit, a hand-over must not come a second time.
             items, number = self._items, self._number
-            self._items, self._number = [], number + 1
+            self._items, self._weight, self._number = [], 0, number + 1
             self._flush(items, number)

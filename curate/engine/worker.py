@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from curate.core.remote import prefetching
 from curate.engine.arena import Arena
 from curate.engine.work import Attempt, Work, attempt
 
@@ -75,13 +76,14 @@ def serve(
         tasks: list[Task] = parent.recv()
         made: list[Attempt] = []
         since = time.monotonic()
-        for path, place in tasks:
-            pixels = (arena.at(place),) if arena is not None else ()
-            made.append(attempt(function, path, *pixels, **work.arguments))
-            done.increase()
-            if time.monotonic() - since > PATIENCE:
-                parent.send_bytes(_packed(work.finish(made)))
-                made, since = [], time.monotonic()
+        with prefetching([path for path, _ in tasks]):
+            for path, place in tasks:
+                pixels = (arena.at(place),) if arena is not None else ()
+                made.append(attempt(function, path, *pixels, **work.arguments))
+                done.increase()
+                if time.monotonic() - since > PATIENCE:
+                    parent.send_bytes(_packed(work.finish(made)))
+                    made, since = [], time.monotonic()
         if made:
             parent.send_bytes(_packed(work.finish(made)))
 

@@ -14,28 +14,7 @@ from hashlib import sha256
 import pandas as pd
 
 from curate.core import paths
-
-SUFFIXES = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".mpo": "MPO",
-    ".png": "PNG",
-    ".webp": "WEBP",
-    ".gif": "GIF",
-    ".bmp": "BMP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".avif": "AVIF",
-    ".jp2": "JPEG2000",
-    ".j2k": "JPEG2000",
-    ".ppm": "PPM",
-    ".pgm": "PPM",
-    ".pbm": "PPM",
-    ".pnm": "PPM",
-}
-"""Suffixes by which other tools know an image, and the format that they stand for."""
+from curate.core.suffixes import SUFFIXES
 
 _OF_FORMAT = {format_: suffix for suffix, format_ in reversed(SUFFIXES.items())} | {"MPO": ".jpg"}
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]')

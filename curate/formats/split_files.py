@@ -14,7 +14,7 @@ import pandas as pd
 from curate.core import names, paths
 from curate.core.errors import FaultsError, InputError
 from curate.core.files import describe
-from curate.formats.layout import SUFFIXES
+from curate.core.suffixes import SUFFIXES
 from curate.formats.tables import read_records
 
 SPELLINGS = {
@@ -214,6 +214,9 @@ def _absolute(folder: bytes, text: str, real: Callable[[bytes], bytes]) -> str:
     raw = paths.from_text(text)
     if b"\x00" in raw:
         return text
-    inside, name = os.path.split(os.path.join(folder, raw))
-    place = os.path.join(real(inside), name)
-    return paths.to_text(os.path.realpath(place) if os.path.islink(place) else place)
+    file, member = paths.parted(paths.beside(folder, raw))
+    if not paths.scheme_of(file):
+        inside, name = os.path.split(file)
+        file = os.path.join(real(inside), name)
+        file = os.path.realpath(file) if os.path.islink(file) else file
+    return paths.to_text(file + b"//" + member if member else file)

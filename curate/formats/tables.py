@@ -5,19 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate.core import cells
 from curate.core.errors import FaultsError, InputError
-from curate.core.files import describe, write_asked
-
-# A cell that starts with one of these may be run as a formula by a spreadsheet. A quote before
-# it prevents that, and a quote before a quote keeps the two apart on the way back.
-_RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+from curate.core.files import describe, write_asked_by
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
@@ -26,20 +25,40 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     Texts that a spreadsheet would run (``=``, ``+``, ``-``, ``@`` … first) get a ``'`` in front,
     which `read_csv` takes away again; numbers are written so that they come back exactly.
     """
-    safe = table.copy()
-    for name in safe.columns:
-        if not pd.api.types.is_numeric_dtype(safe[name]):
-            safe[name] = safe[name].map(_safe)
-    text = io.StringIO(newline="")
-    safe.to_csv(text, index=False, lineterminator="\r\n")
-    write_asked(path, text.getvalue().encode())
+    write_csv_pieces([table], path)
+
+
+def write_csv_pieces(pieces: Iterable[pd.DataFrame], path: Path) -> None:
+    """Write a table that comes in pieces (at least one, maybe empty) as `write_csv` does."""
+
+    def write(file: IO[bytes]) -> None:
+        for number, piece in enumerate(pieces):
+            safe = piece.copy()
+            for name in safe.columns:
+                if not pd.api.types.is_numeric_dtype(safe[name]):
+                    safe[name] = safe[name].map(cells.safe)
+            text = safe.to_csv(None, index=False, header=number == 0, lineterminator="\r\n")
+            file.write(text.encode())
+
+    write_asked_by(path, write)
 
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:
     """Write a table as Parquet, whole or not at all."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), sink, compression="zstd")
-    write_asked(path, sink.getvalue().to_pybytes())
+    write_parquet_pieces([table], path)
+
+
+def write_parquet_pieces(pieces: Iterable[pd.DataFrame], path: Path) -> None:
+    """Write a table that comes in pieces (at least one, maybe empty) as Parquet."""
+
+    def write(file: IO[bytes]) -> None:
+        rows = (pa.Table.from_pandas(piece, preserve_index=False) for piece in pieces)
+        first = next(rows)
+        with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
+            for piece in chain([first], rows):
+                writer.write_table(piece.cast(first.schema))
+
+    write_asked_by(path, write)
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -64,9 +83,9 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     line = 1
     try:
-        for cells in reader:
-            if cells:
-                yield line, [_plain(cell) for cell in cells]
+        for record in reader:
+            if record:
+                yield line, [cells.plain(cell) for cell in record]
             line = reader.line_num + 1
     except csv.Error as error:
         raise FaultsError(
@@ -94,8 +113,8 @@ def read_records(path: Path, what: str) -> Iterator[tuple[str, list[str]]]:
         As `read_rows`; or neither suffix, or not Parquet.
     """
     if path.suffix == ".csv":
-        for line, cells in read_rows(path):
-            yield f"line {line}", cells
+        for line, record in read_rows(path):
+            yield f"line {line}", record
     elif path.suffix == ".parquet":
         yield from _parquet_records(path)
     else:
@@ -150,15 +169,3 @@ def _refuse_semicolons(path: Path, text: str) -> None:
             ["line 1: is separated by semicolons, not by commas"],
             "Save it as CSV with commas between the cells and give the command again.",
         )
-
-
-def _safe(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_RUNS):
-        return f"'{value}"
-    return value
-
-
-def _plain(cell: str) -> str:
-    if cell.startswith("'") and cell[1:].startswith(_RUNS):
-        return cell[1:]
-    return cell

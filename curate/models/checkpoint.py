@@ -26,13 +26,14 @@ from curate.core.errors import CheckpointError, InputError
 from curate.core.identity import ID_LENGTH
 from curate.models import arch as architectures
 from curate.models import weights as weight_files
+from curate.models.novelty import Novelty
 from curate.models.preprocess import Preprocessing
 
 FORMAT = 1
 """Written into every checkpoint; a reader refuses a higher one."""
 
-_KEY = "curate"
 _COUNTER = "num_batches_tracked"
+_NOVELTY_TYPES = frozenset({torch.float16, torch.float32, torch.float64})
 _AGAIN = "Train it again, or take another file"
 
 
@@ -64,6 +65,9 @@ class Checkpoint:
         Plain values: what was measured, how it was trained, with which software.
     licence : str or None
         Note on the licence of the weights that it descends from.
+    novelty : Novelty or None
+        Statistics of the features of the training images, which tell how unlike them an image is.
+        None where they were not measured: files from elsewhere, older ones, trainings without val.
     digest : str or None
         The model's identity: start of the SHA-256 of the file. None until it lies in one.
     """
@@ -82,6 +86,7 @@ class Checkpoint:
     settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     licence: str | None = None
+    novelty: Novelty | None = None
     digest: str | None = None
 
     def __post_init__(self) -> None:
@@ -124,7 +129,14 @@ def save(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Checkpoint:
             str(target), f"a checkpoint ends in {known}", "Choose one of these names"
         )
     meta = json.dumps({"format": FORMAT, **_to_json(checkpoint)}, ensure_ascii=False)
-    data = write(checkpoint.weights, {_KEY: meta})
+    novelty = {} if checkpoint.novelty is None else checkpoint.novelty.to_arrays()
+    data = write(
+        weight_files.Content(
+            dict(checkpoint.weights),
+            {weight_files.OURS: meta},
+            {key: torch.from_numpy(array) for key, array in novelty.items()},
+        )
+    )
     try:
         files.write_whole(target, lambda file: file.write(data))
     except OSError as error:
@@ -171,7 +183,7 @@ def load(
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:ID_LENGTH]
         file.seek(0)
         content = weight_files.read(file, str(source))
-    meta = content.metadata.get(_KEY)
+    meta = content.metadata.get(weight_files.OURS)
     try:
         if meta is None:
             checkpoint = _foreign(source, content, arch, classes, any_classes)
@@ -182,7 +194,10 @@ def load(
                 "Leave --arch and --classes out",
             )
         else:
-            checkpoint = _from_json(str(source), meta, content.tensors)
+            checkpoint = replace(
+                _from_json(str(source), meta, content.tensors),
+                novelty=_novelty(content.novelty),
+            )
         fitting = _fitted(str(source), checkpoint)
     except InputError as error:
         raise CheckpointError(f"{source}: {error.value}", error.rule, error.remedy) from error
@@ -304,6 +319,17 @@ def _from_json(source: str, text: object, tensors: Mapping[str, Tensor]) -> Chec
     )
 
 
+def _novelty(tensors: Mapping[str, Tensor]) -> Novelty | None:
+    """Read the statistics of the training features, if there are any."""
+    if not tensors:
+        return None
+    # NumPy lacks some of torch's types (bfloat16): they are refused as any other wrong one.
+    known = all(tensor.dtype in _NOVELTY_TYPES for tensor in tensors.values())
+    if not known:
+        raise InputError("novelty statistics", "they are floating-point numbers", _AGAIN)
+    return Novelty.from_arrays({key: tensor.numpy() for key, tensor in tensors.items()})
+
+
 def _foreign(
     source: Path,
     content: weight_files.Content,
@@ -352,6 +378,7 @@ def _fitted(source: str, checkpoint: Checkpoint) -> dict[str, Tensor]:
     with torch.random.fork_rng(devices=[]):
         model = architectures.build(checkpoint.arch, len(checkpoint.classes))
     expected, head = model.state_dict(), architectures.head_of(model)
+    _check_novelty(source, checkpoint, [expected.get(f"{name}.weight") for name in head[:1]])
     # Converters leave the batch counters out; they play no part in what a model computes.
     counters = {key: value for key, value in expected.items() if key.endswith(_COUNTER)}
     weights = {**counters, **checkpoint.weights}
@@ -389,6 +416,20 @@ def _fitted(source: str, checkpoint: Checkpoint) -> dict[str, Tensor]:
                 f"{source}: {key}", "weights are finite numbers, not NaN or infinity", _AGAIN
             )
     return weights
+
+
+def _check_novelty(source: str, checkpoint: Checkpoint, heads: list[Tensor | None]) -> None:
+    """Refuse statistics of another network: a linear head tells how many features there are."""
+    for head in heads:
+        if checkpoint.novelty is None or head is None or head.ndim != 2:
+            continue
+        found, expected = checkpoint.novelty.width, head.shape[1]
+        if found != expected:
+            raise CheckpointError(
+                f"{source}: novelty statistics of {found} features",
+                f"{checkpoint.arch} has {expected}",
+                _AGAIN,
+            )
 
 
 def _some(keys: list[str]) -> str:

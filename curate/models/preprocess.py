@@ -8,7 +8,7 @@ which does it for a whole batch at once; until then an image is a quarter of the
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -145,7 +145,18 @@ def decode_side(preprocessing: Preprocessing) -> int:
     return 2 * max(preprocessing.resized)
 
 
-def prepare(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
+Box = tuple[float, float, float, float]
+Resize = Callable[[Pixels, tuple[int, int], str, Box], Pixels]
+"""From pixels, the wanted (height, width), the interpolation and the part that is taken."""
+
+
+def with_pillow(pixels: Pixels, size: tuple[int, int], interpolation: str, box: Box) -> Pixels:
+    """Resize as timm does."""
+    image = Image.fromarray(pixels)
+    return np.asarray(image.resize(size[::-1], INTERPOLATIONS[interpolation], box=box))
+
+
+def prepare(pixels: Pixels, preprocessing: Preprocessing, resize: Resize = with_pillow) -> Pixels:
     """Resize and crop an upright RGB image as timm's evaluation transform does.
 
     Parameters
@@ -154,6 +165,8 @@ def prepare(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
         As `open_picture` gives them.
     preprocessing : Preprocessing
         Of the model.
+    resize : callable
+        What resizes; `resizing.with_torch` is faster, and off by a level in a few pixels.
 
     Returns
     -------
@@ -165,18 +178,13 @@ def prepare(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
     target_height, target_width = _RESIZES[preprocessing.crop_mode](
         height, width, preprocessing.resized
     )
-    image = Image.fromarray(pixels)
     box = (0.0, 0.0, float(width), float(height))
     limit = ELONGATED * max(preprocessing.resized)
     if max(target_height, target_width) > limit:
         box, target_height, target_width = _middle(
             height, width, target_height, target_width, limit
         )
-    resized = np.asarray(
-        image.resize(
-            (target_width, target_height), INTERPOLATIONS[preprocessing.interpolation], box=box
-        )
-    )
+    resized = resize(pixels, (target_height, target_width), preprocessing.interpolation, box)
     return _crop(resized, preprocessing)
 
 

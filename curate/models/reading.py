@@ -1,11 +1,13 @@
-"""What a worker does for a model: one read, one decode, one resize. Imports no torch."""
+"""What a worker does for a model: one read, one decode, one resize."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from curate.core.identity import Content
 from curate.core.images import Pixels
 from curate.core.look import open_content
-from curate.models.preprocess import Preprocessing, decode_side, prepare
+from curate.models.preprocess import Preprocessing, Resize, decode_side, prepare, with_pillow
 
 
 def read_prepared(path: bytes, preprocessing: Preprocessing) -> tuple[Content, Pixels]:
@@ -32,3 +34,31 @@ def read_prepared(path: bytes, preprocessing: Preprocessing) -> tuple[Content, P
     """
     content, picture = open_content(path, decode_side(preprocessing))
     return content, prepare(picture.pixels, preprocessing)
+
+
+def read_into(
+    path: bytes,
+    arrays: Sequence[Pixels],
+    preprocessings: Sequence[Preprocessing],
+    resize: Resize = with_pillow,
+) -> Content:
+    """Read a file once and prepare its pixels for several models, into arrays of their sizes.
+
+    Raises
+    ------
+    NotReadable, NotAnImage, MemoryError
+        As `open_content` does.
+    """
+    content, picture = open_content(path, max(map(decode_side, preprocessings)))
+    for array, preprocessing in zip(arrays, preprocessings, strict=True):
+        array[...] = prepare(picture.pixels, preprocessing, resize)
+    return content
+
+
+def read_into_fast(
+    path: bytes, arrays: Sequence[Pixels], preprocessings: Sequence[Preprocessing]
+) -> Content:
+    """Read as `read_into` does, in half the time, by a worker that has loaded torch for it."""
+    from curate.models.resizing import with_torch
+
+    return read_into(path, arrays, preprocessings, with_torch)

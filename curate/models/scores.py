@@ -35,6 +35,37 @@ def energy(logits: NDArray[Any], temperature: float = 1.0) -> NDArray[np.float64
     return np.asarray(-temperature * (top + np.log(total)))
 
 
+def mean_of(
+    logits: Sequence[NDArray[Any]], temperatures: Sequence[float]
+) -> NDArray[np.float64]:
+    """Let several models speak with one voice.
+
+    Parameters
+    ----------
+    logits : sequence of ndarray of float, each of shape (N, K)
+        Columns in the same order of classes.
+    temperatures : sequence of float
+        One for each.
+
+    Returns
+    -------
+    ndarray of float64, shape (N, K)
+        Logits of temperature 1: their softmax is the mean of the calibrated probabilities, and
+        their free energy the mean of the free energies.
+    """
+    voices = list(zip(logits, temperatures, strict=True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.log(np.mean([np.exp(log_softmax(*voice)) for voice in voices], axis=0))
+        energies = np.mean([energy(*voice) for voice in voices], axis=0)
+    # A probability that rounds to 0 has a logarithm all the same, as small as there is one.
+    mean = np.maximum(mean, _SMALLEST)
+    return np.asarray(mean - (energies + np.log(np.exp(mean).sum(axis=1)))[:, np.newaxis])
+
+
+_SMALLEST = -745.0
+"""About the logarithm of the smallest number above 0."""
+
+
 def score_table(
     logits: NDArray[Any], classes: Sequence[str], k: int = 5, temperature: float = 1.0
 ) -> Columns:

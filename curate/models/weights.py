@@ -9,7 +9,7 @@ import struct
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 import safetensors.torch
@@ -22,6 +22,11 @@ from curate.models.recipe import Call
 _LONGEST_HEADER = 100_000_000
 """Bytes; the format's own bound on a safetensors header."""
 
+OURS = "curate"
+"""Metadata of this name make a file one of ours, written by `WRITERS`."""
+
+_NOVELTY = "novelty"
+_NOVELTY_PREFIX = f"{_NOVELTY}."
 _REMEDY = "Give a checkpoint: .safetensors, .pt or .pth"
 # The weights with averaging first: they are the ones that timm reports.
 _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "module")
@@ -30,10 +35,21 @@ _PREFIXES = ("module.", "_orig_mod.")
 
 @dataclass(frozen=True)
 class Content:
-    """What a file of weights holds: tensors by name, and plain values beside them."""
+    """What a file of weights holds: tensors by name, and plain values beside them.
+
+    Attributes
+    ----------
+    tensors : dict of str to Tensor
+        The state dict.
+    metadata : mapping
+        Of a ``.pt`` only texts.
+    novelty : dict of str to Tensor
+        Statistics of the training features; empty where there are none, as in all foreign files.
+    """
 
     tensors: dict[str, Tensor]
     metadata: Mapping[str, Any]
+    novelty: dict[str, Tensor] = field(default_factory=dict)
 
 
 def read(file: IO[bytes], source: str) -> Content:
@@ -131,7 +147,14 @@ def _read_safetensors(file: IO[bytes], source: str) -> Content:
         raise CheckpointError(
             source, f"it is truncated or broken ({_first_line(error)})", _REMEDY
         ) from error
-    return Content(_unprefixed(tensors), metadata if isinstance(metadata, dict) else {})
+    if not isinstance(metadata, dict) or OURS not in metadata:
+        return Content(_unprefixed(tensors), metadata if isinstance(metadata, dict) else {})
+    novelty = {
+        key.removeprefix(_NOVELTY_PREFIX): tensors.pop(key)
+        for key in list(tensors)
+        if key.startswith(_NOVELTY_PREFIX)
+    }
+    return Content(_unprefixed(tensors), metadata, novelty)
 
 
 def _read_torch(file: IO[bytes], source: str) -> Content:
@@ -160,7 +183,10 @@ def _read_torch(file: IO[bytes], source: str) -> Content:
         for key, value in loaded.items()
         if isinstance(key, str) and isinstance(value, str)
     }
-    return Content(_unprefixed(tensors), metadata)
+    novelty = loaded.get(_NOVELTY, {}) if OURS in metadata else {}
+    if not isinstance(novelty, Mapping) or not all(map(_is_plain, novelty, novelty.values())):
+        raise CheckpointError(source, "its novelty statistics are not plain tensors", _REMEDY)
+    return Content(_unprefixed(tensors), metadata, dict(novelty))
 
 
 def _refuse_compressed(file: IO[bytes], source: str) -> None:
@@ -213,21 +239,24 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
 
 
-def _write_safetensors(tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> bytes:
-    return safetensors.torch.save(_plain(tensors), metadata=metadata)
+def _write_safetensors(content: Content) -> bytes:
+    # One name space for all tensors: no module of timm's is called novelty.
+    novelty = {f"{_NOVELTY_PREFIX}{key}": value for key, value in content.novelty.items()}
+    return safetensors.torch.save(_plain({**content.tensors, **novelty}), dict(content.metadata))
 
 
-def _write_torch(tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> bytes:
+def _write_torch(content: Content) -> bytes:
+    beside = {_NOVELTY: _plain(content.novelty)} if content.novelty else {}
     buffer = io.BytesIO()
-    torch.save({**metadata, "state_dict": _plain(tensors)}, buffer)
+    torch.save({**content.metadata, "state_dict": _plain(content.tensors), **beside}, buffer)
     return buffer.getvalue()
 
 
-WRITERS: dict[str, Callable[[Mapping[str, Tensor], dict[str, str]], bytes]] = {
+WRITERS: dict[str, Callable[[Content], bytes]] = {
     ".safetensors": _write_safetensors,
     ".pt": _write_torch,
 }
-"""How tensors and metadata become the bytes of a file, by its suffix."""
+"""How content (metadata: texts) becomes the bytes of a file, by its suffix."""
 
 
 def _first_line(error: BaseException) -> str:

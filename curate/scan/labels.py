@@ -23,6 +23,8 @@ _CARE = {"synthetic": 0, "staged": 1, "real": 2}
 def from_folders(found: Iterable[bytes], root: bytes) -> tuple[pd.DataFrame, list[str]]:
     """Read labels from the folders that files lie in: ``root/class/[sub-class/…/]name``.
 
+    Folders within an archive count as if it had been unpacked where it lies.
+
     Returns
     -------
     table : DataFrame
@@ -33,7 +35,7 @@ def from_folders(found: Iterable[bytes], root: bytes) -> tuple[pd.DataFrame, lis
     rows: list[tuple[bytes, str, str]] = []
     wrong: dict[tuple[bytes, ...], None] = {}
     for path in found:
-        parts = path[len(root) :].strip(b"/").split(b"/")[:-1][:2]
+        parts = _folders(path[len(root) :])[:2]
         if any(part.startswith(b".") for part in parts):
             # `.thumbnails` and the like are some program's, and no class.
             parts = []
@@ -53,6 +55,13 @@ def from_folders(found: Iterable[bytes], root: bytes) -> tuple[pd.DataFrame, lis
             if name and (fault := names.fault_of(name)):
                 faults.append(f"folder {name!r} cannot name a class: it {fault}")
     return table, faults
+
+
+def _folders(inside: bytes) -> list[bytes]:
+    """Give the folders of a path; an archive is as if its members lay in its place."""
+    archive, member = paths.parted(inside)
+    folders = archive.split(b"/")[:-1] + (member.split(b"/")[:-1] if member else [])
+    return [folder for folder in folders if folder not in (b"", b".")]
 
 
 def clash_faults(labels: Iterable[str], known: Iterable[str]) -> list[str]:

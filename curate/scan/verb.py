@@ -19,7 +19,8 @@ from sqlalchemy import Connection, select
 from curate import engine
 from curate.core import paths
 from curate.core.errors import FaultsError, InputError
-from curate.core.files import FileEntry, Walked, listed
+from curate.core.files import FileEntry, Walked
+from curate.core.listing import listed
 from curate.formats.manifest import ORIGINS, read_manifest
 from curate.scan.changes import needs_look
 from curate.scan.labels import (
@@ -204,7 +205,7 @@ def _look(
         looked.update(looks)
 
     buffer = engine.Buffer(keep)
-    work = engine.Work("curate.core.look:look")
+    work = engine.Work("curate.core.look:seen", together="curate.core.look:finished")
     outcomes = engine.backend(backend)(todo, work, min(workers, len(todo)), engine.Limits())
     failed = missed = 0
     with engine.progress("Scanning", len(todo)) as advance:

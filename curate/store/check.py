@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import Connection, Table, func, select
 
 from curate.store import schema, shards
 from curate.store.library import Library
@@ -22,8 +22,11 @@ def faults(library: Library) -> list[str]:
         if connection.dialect.name == "sqlite":
             said = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
             found += [f"database: {line}" for line in said if line != "ok"]
-            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-            found += [f"database: a row of {row[0]} refers to a missing one" for row in broken]
+        for table in schema.metadata.sorted_tables:
+            found += [
+                f"database: a row of {table.name} refers to a missing one"
+                for _ in range(_strays(connection, table))
+            ]
         homeless = connection.scalars(
             select(schema.files.c.path)
             .outerjoin(schema.images, schema.files.c.image_id == schema.images.c.image_id)
@@ -31,9 +34,21 @@ def faults(library: Library) -> list[str]:
         ).all()
         found += [f"file {path!r}: its image is not in the library" for path in homeless]
         tables = select(schema.shards.c.table).distinct().order_by(schema.shards.c.table)
-        for table in connection.scalars(tables).all():
-            for shard in shards.referenced(connection, table):
+        for name in connection.scalars(tables).all():
+            for shard in shards.referenced(connection, name):
                 wrong = shards.fault(library, shard, deep=True)
                 if wrong:
                     found.append(f"shard {shard.path}: {wrong}")
     return found
+
+
+def _strays(connection: Connection, table: Table) -> int:
+    """Count the rows of a table that refer to a row that is not there."""
+    return sum(
+        connection.execute(
+            select(func.count())
+            .select_from(table.outerjoin(key.column.table, key.parent == key.column))
+            .where(key.parent.is_not(None), key.column.is_(None))
+        ).scalar_one()
+        for key in table.foreign_keys
+    )

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from curate.core.errors import LibraryError
+from curate.store import postgres
 
 BUSY_SECONDS = 60
 """How long a statement waits for another process before it gives up with an error."""
@@ -18,11 +19,16 @@ BUSY_SECONDS = 60
 _HEADER = b"SQLite format 3\x00"
 
 
-def connect(path: Path) -> sa.Engine:
-    """Make the engine of a SQLite file. Nothing is opened before the first connection."""
+def connect(place: Path | sa.URL) -> sa.Engine:
+    """Make the engine of a SQLite file, or of a database on a PostgreSQL server.
+
+    Nothing is opened before the first connection.
+    """
+    if isinstance(place, sa.URL):
+        return _with_one_writer(postgres.connect(place))
     engine = sa.create_engine(
         # Not a URL in one text: in that, `?` and `%` of the path would have a meaning.
-        sa.URL.create("sqlite", database=str(path)),
+        sa.URL.create("sqlite", database=str(place)),
         connect_args={"timeout": BUSY_SECONDS},
     )
 
@@ -38,12 +44,19 @@ def connect(path: Path) -> sa.Engine:
         # Without it, REPLACE deletes rows behind the back of the triggers that guard the log.
         connection.execute("PRAGMA recursive_triggers=ON")
 
+    return _with_one_writer(engine)
+
+
+def _with_one_writer(engine: sa.Engine) -> sa.Engine:
+    # A writer takes its lock at the start: a transaction that reads first and writes later could
+    # otherwise fail in the middle, or write what is no longer so.
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        # A writer takes its lock at the start: a transaction that reads first and writes later
-        # could otherwise fail in the middle.
         writing = connection.get_execution_options().get("writing", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        elif writing:
+            postgres.one_writer(connection, BUSY_SECONDS)
 
     return engine
 
@@ -51,14 +64,20 @@ def connect(path: Path) -> sa.Engine:
 @contextmanager
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """One consistent view of the database."""
-    with _translated(engine), engine.begin() as connection:
-        yield connection
+    options = {} if engine.dialect.name == "sqlite" else postgres.READING
+    with translated(engine), engine.connect() as plain:
+        connection = plain.execution_options(**options)
+        with connection.begin():
+            yield connection
 
 
 @contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """One transaction: all of it is in the database afterwards, or none of it."""
-    with _translated(engine), engine.connect() as plain:
+    """One transaction: all of it is in the database afterwards, or none of it.
+
+    Transactions that write come one after the other, whichever process or machine they are of.
+    """
+    with translated(engine), engine.connect() as plain:
         connection = plain.execution_options(writing=True)
         with connection.begin():
             yield connection
@@ -77,18 +96,33 @@ def refuse_foreign(path: Path) -> None:
         )
 
 
+def shown(engine: sa.Engine) -> str:
+    """Name the database for people, without a password."""
+    sqlite = engine.dialect.name == "sqlite"
+    return str(engine.url.database) if sqlite else postgres.shown(engine.url)
+
+
 @contextmanager
-def _translated(engine: sa.Engine) -> Iterator[None]:
-    place = str(engine.url.database)
+def translated(engine: sa.Engine) -> Iterator[None]:
+    """Turn what the database and its disk, server or network refuse into errors for people."""
     try:
         yield
-    except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
-        # Errors of the statements come wrapped, those of opening the file as the driver's own.
-        said = str(getattr(error, "orig", error))
-        for sign, (rule, remedy) in _TROUBLES.items():
-            if sign in said:
-                raise LibraryError(place, f"{rule} ({said})", remedy) from error
-        raise
+    except (sa.exc.DBAPIError, sqlite3.DatabaseError) as error:
+        found = _trouble(error) if engine.dialect.name == "sqlite" else postgres.trouble(error)
+        if not found:
+            raise
+        rule, remedy = found
+        said = " ".join(_said(error).split())
+        raise LibraryError(shown(engine), f"{rule} ({said})", remedy) from error
+
+
+def _said(error: BaseException) -> str:
+    # Errors of the statements come wrapped, those of opening the file as the driver's own.
+    return str(getattr(error, "orig", error))
+
+
+def _trouble(error: BaseException) -> tuple[str, str] | None:
+    return next((found for sign, found in _TROUBLES.items() if sign in _said(error)), None)
 
 
 RESTORE = (

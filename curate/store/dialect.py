@@ -1,12 +1,15 @@
-"""The two statements that SQL databases spell differently, spelled once."""
+"""What SQL databases spell differently, spelled once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, LargeBinary, Table, func
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import GenericFunction
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -16,7 +19,9 @@ def insert_new(connection: Connection, table: Table, rows: Rows, unique: str) ->
     if not rows:
         return 0
     statement = _insert(connection, table).on_conflict_do_nothing(index_elements=[unique])
-    return connection.execute(statement, list(rows)).rowcount
+    # psycopg forgets the count when its cursor is closed, as SQLAlchemy does after an insert.
+    counted = statement.execution_options(preserve_rowcount=True)
+    return connection.execute(counted, list(rows)).rowcount
 
 
 def insert_or_replace(connection: Connection, table: Table, rows: Rows) -> None:
@@ -35,3 +40,22 @@ def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)
+
+
+class first_path(GenericFunction[bytes]):
+    """The lowest of the paths of a group, by their bytes."""
+
+    type = LargeBinary()
+    inherit_cache = True
+
+
+@compiles(first_path)
+def _first(element: first_path, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(func.min(*element.clauses), **options)
+
+
+@compiles(first_path, "postgresql")
+def _first_in_postgresql(element: first_path, compiler: SQLCompiler, **options: Any) -> str:
+    # Before version 18 it finds no smallest of bytes; their digits have the same order.
+    lowest = func.min(func.encode(*element.clauses, "hex").collate("C"))
+    return compiler.process(func.decode(lowest, "hex"), **options)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, func, or_, select, true, update
@@ -13,7 +14,8 @@ from curate.core.chunks import batched
 from curate.core.files import FileEntry, Walked
 from curate.core.identity import Content
 from curate.store import schema
-from curate.store.dialect import insert_new, insert_or_replace
+from curate.store.dialect import first_path, insert_new, insert_or_replace
+from curate.store.library import Library
 
 files = schema.files
 
@@ -66,6 +68,44 @@ def known(connection: Connection, roots: Sequence[bytes]) -> dict[bytes, FileRow
     return {row.path: FileRow(*row) for row in connection.execute(query)}
 
 
+def known_at(connection: Connection, places: Sequence[bytes]) -> dict[bytes, FileRow]:
+    """Give what the library knows of the files at some paths, by path."""
+    columns = [files.c[name] for name in FileRow.__dataclass_fields__]
+    found: dict[bytes, FileRow] = {}
+    for some in batched(places, 500):
+        rows = connection.execute(select(*columns).where(files.c.path.in_(some)))
+        found.update((row.path, FileRow(*row)) for row in rows)
+    return found
+
+
+def in_pages(library: Library, roots: Sequence[bytes], size: int = 10_000) -> Iterator[list[Any]]:
+    """Give the files that are there under some folders, by path, a page of rows at a time.
+
+    Each page is a view of the database of its own, so that others may write between two pages.
+    The rows have path (bytes), image_id, status and reason.
+    """
+    chosen = select(files.c.path, files.c.image_id, files.c.status, files.c.reason).where(
+        files.c.status != "gone", under(roots)
+    )
+    last = b""
+    while True:
+        with library.reading() as connection:
+            query = chosen.where(files.c.path > last).order_by(files.c.path).limit(size)
+            page: list[Any] = list(connection.execute(query))
+        if page:
+            yield page
+            last = page[-1].path
+        if len(page) < size:
+            return
+
+
+def hidden_by(passed: Walked) -> Callable[[bytes], bool]:
+    """Say of paths whether a walk could not look there."""
+    at = {path for path, _ in passed.failed}
+    inside = tuple(folder.rstrip(b"/") + b"/" for folder, _ in passed.failed)
+    return lambda path: path in at or path.startswith(inside)
+
+
 def missing(
     known: Mapping[bytes, FileRow], found: Iterable[FileEntry], passed: Walked
 ) -> list[bytes]:
@@ -73,12 +113,12 @@ def missing(
 
     What could not be listed is not missing, nor is what lies under it: nobody could look.
     """
-    met = {entry.path for entry in found} | {path for path, _ in passed.failed}
-    hidden = tuple(folder.rstrip(b"/") + b"/" for folder, _ in passed.failed)
+    met = {entry.path for entry in found}
+    hidden = hidden_by(passed)
     return [
         path
         for path, file in known.items()
-        if file.status != "gone" and path not in met and not path.startswith(hidden)
+        if file.status != "gone" and path not in met and not hidden(path)
     ]
 
 
@@ -120,7 +160,7 @@ def one_path_each(connection: Connection) -> pd.DataFrame:
         Columns image_id, path (text), files; sorted by image_id.
     """
     query = (
-        select(files.c.image_id, func.min(files.c.path), func.count())
+        select(files.c.image_id, first_path(files.c.path), func.count())
         .where(files.c.status == "ok")
         .group_by(files.c.image_id)
         .order_by(files.c.image_id)

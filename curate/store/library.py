@@ -6,20 +6,21 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from curate.core.errors import LibraryError, LockedError
 from curate.core.files import LIBRARY_FOLDER
-from curate.store import database, locks, migrations, schema
+from curate.store import database, elsewhere, locks, migrations, postgres
+from curate.store.elsewhere import NOTE
 
 FOLDER = LIBRARY_FOLDER.decode()
 DATABASE = "library.db"
 LOCKS = "locks"
 
-_NEW = {DATABASE, f"{DATABASE}-journal", ".gitignore"}
+_NEW = {DATABASE, f"{DATABASE}-journal", NOTE, ".gitignore"}
 """Files of a library that nothing was written to yet, beside its locks."""
 
 
@@ -40,6 +41,7 @@ class Library:
     root: Path
     engine: sa.Engine
     made: bool = False
+    _held: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def folder(self) -> Path:
@@ -50,13 +52,28 @@ class Library:
         """One consistent view of the database."""
         return database.reading(self.engine)
 
-    def writing(self) -> AbstractContextManager[sa.Connection]:
-        """One transaction: all of it or nothing."""
-        return database.writing(self.engine)
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """One transaction: all of it or nothing. LockedError where a lock was lost meanwhile."""
+        with database.writing(self.engine) as connection:
+            for stage, session in self._held.items():
+                locks.still_held(connection, stage, session)
+            yield connection
 
-    def locked(self, stage: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def locked(self, stage: str) -> Iterator[None]:
         """Hold the lock of a stage; LockedError says who has it."""
-        return locks.hold(self.folder / LOCKS, stage)
+        if self.engine.dialect.name == "sqlite":
+            with locks.hold(self.folder / LOCKS, stage):
+                yield
+            return
+        locks.make_folder(self.folder / LOCKS)
+        with locks.hold_on_server(self.engine, stage) as session:
+            self._held[stage] = session
+            try:
+                yield
+            finally:
+                del self._held[stage]
 
 
 def find(start: Path) -> Path | None:
@@ -71,7 +88,9 @@ def find(start: Path) -> Path | None:
 def _is_library(place: Path) -> bool:
     # A library without its database is one all the same: it is refused, not begun anew.
     # `os.path`, because a folder above may be closed to us, which is no error.
-    return os.path.exists(place / FOLDER / DATABASE) or _was_used(place)
+    return _was_used(place) or any(
+        os.path.exists(place / FOLDER / name) for name in (DATABASE, NOTE)
+    )
 
 
 def _was_used(place: Path) -> bool:
@@ -131,47 +150,99 @@ def _named(root: Path) -> Path:
 
 def _open(place: Path) -> Library:
     folder = place / FOLDER
-    path = folder / DATABASE
-    used = _was_used(place)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # Its first transaction makes a database whole: before that there is no byte in it.
-        made = not path.exists() or path.stat().st_size == 0
-        if made and used:
-            raise LibraryError(str(path), "the database of this library is gone", database.RESTORE)
-        if made:
-            # The folder keeps itself out of version control without touching the user's files.
-            (folder / ".gitignore").write_text("*\n")
-        else:
-            database.refuse_foreign(path)
+        url = elsewhere.asked(place)
+        note = elsewhere.read_note(folder)
+        if note is None and url is None:
+            return _open_file(place)
+        return _open_elsewhere(place, url, note)
     except OSError as error:
         raise LibraryError(
             str(folder),
             f"the library cannot be kept here: {error.strerror}",
             "Give a folder that can be written with `--library FOLDER`.",
         ) from error
+
+
+def _open_file(place: Path) -> Library:
+    folder = place / FOLDER
+    path = folder / DATABASE
+    used = _was_used(place)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Its first transaction makes a database whole: before that there is no byte in it.
+    made = not path.exists() or path.stat().st_size == 0
+    if made and used:
+        raise LibraryError(str(path), "the database of this library is gone", database.RESTORE)
+    if made:
+        _ignore(folder)
+    else:
+        database.refuse_foreign(path)
     engine = database.connect(path)
     try:
-        _bring_up_to_date(engine, path)
+        if _pending(engine, str(path)):
+            with database.writing(engine) as connection:
+                migrations.migrate(connection)
     except BaseException:
         engine.dispose()
         raise
     return Library(place, engine, made)
 
 
-def _bring_up_to_date(engine: sa.Engine, path: Path) -> None:
+def _open_elsewhere(place: Path, url: sa.URL | None, note: elsewhere.Note | None) -> Library:
+    folder = place / FOLDER
+    if url is None:
+        raise LibraryError(
+            str(folder),
+            f"its database is {note.database if note else ''}, and no setting says how to reach it",
+            f"Set ${elsewhere.VARIABLE}, or `database` under [library] in curate.toml, to its URL.",
+        )
+    shown = postgres.shown(url)
+    path = folder / DATABASE
+    if path.exists() and path.stat().st_size:
+        raise LibraryError(
+            str(folder),
+            f"its database is the file {DATABASE} in it, and the settings name {shown}",
+            f"Take that setting away (${elsewhere.VARIABLE}, or curate.toml), or name another "
+            "folder with `--library FOLDER`.",
+        )
+    used = _was_used(place)
+    engine = database.connect(url)
+    try:
+        with database.reading(engine) as connection:
+            found = elsewhere.owner(connection, shown)
+        if found is not None:
+            elsewhere.refuse_others(shown, found, note)
+        elif used:
+            raise LibraryError(
+                shown, f"is empty, and the library in {folder} is not", database.RESTORE
+            )
+        if note is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            _ignore(folder)
+            note = elsewhere.begin(folder, url)
+        made = (_pending(engine, shown) or found is None) and elsewhere.join(engine, folder, note)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Library(place, engine, made)
+
+
+def _ignore(folder: Path) -> None:
+    # The folder keeps itself out of version control without touching the user's files.
+    (folder / ".gitignore").write_text("*\n")
+
+
+def _pending(engine: sa.Engine, place: str) -> bool:
+    """Whether a database is of an earlier version; one of a later version is refused."""
     with database.reading(engine) as connection:
         newer = migrations.unknown(connection)
         if newer:
             raise LibraryError(
-                str(path),
+                place,
                 f"was made by a newer version of curate (it has {', '.join(newer)})",
                 "Nothing was changed. Install that version or a later one.",
             )
-        pending = migrations.pending(connection)
-    if pending:
-        with database.writing(engine) as connection:
-            migrations.migrate(connection)
+        return bool(migrations.pending(connection))
 
 
 def _unmake(new: Sequence[Path]) -> None:
@@ -190,14 +261,18 @@ def _remove_new(folder: Path) -> None:
     # Aside in one step: nobody can find half of a library, or begin a stage in it.
     aside = folder.with_name(f"{FOLDER}-{os.getpid()}")
     folder.rename(aside)
-    with suppress(LockedError), ExitStack() as held:
-        # Another process may have opened it meanwhile: what it does there, or has done, is kept.
-        for file in (aside / LOCKS).glob("*.lock"):
-            held.enter_context(locks.hold(aside / LOCKS, file.stem))
-        if _is_unused(aside):
-            shutil.rmtree(aside)
-            return
-    aside.rename(folder)
+    gone = False
+    try:
+        with suppress(LockedError), ExitStack() as held:
+            # Another process may have opened it meanwhile: what it does there, or did, is kept.
+            for file in (aside / LOCKS).glob("*.lock"):
+                held.enter_context(locks.hold(aside / LOCKS, file.stem))
+            if _is_unused(aside) and _has_left(aside):
+                shutil.rmtree(aside)
+                gone = True
+    finally:
+        if not gone:
+            aside.rename(folder)
 
 
 def _is_unused(folder: Path) -> bool:
@@ -210,11 +285,19 @@ def _is_unused(folder: Path) -> bool:
     engine = database.connect(folder / DATABASE)
     try:
         with database.reading(engine) as connection:
-            there = sa.inspect(connection).get_table_names()
-            return not any(
-                connection.execute(sa.select(table).limit(1)).first()
-                for table in (schema.files, schema.decisions, schema.shards)
-                if table.name in there
-            )
+            return not elsewhere.holds_work(connection)
+    finally:
+        engine.dispose()
+
+
+def _has_left(folder: Path) -> bool:
+    """Whether the database that lies elsewhere, where there is one, is free for others again."""
+    note = elsewhere.read_note(folder)
+    url = elsewhere.asked(folder.parent)
+    if note is None or url is None:
+        return note is None
+    engine = database.connect(url)
+    try:
+        return elsewhere.leave(engine, note)
     finally:
         engine.dispose()

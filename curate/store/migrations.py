@@ -17,12 +17,8 @@ from curate.store import schema
 def first_tables(connection: Connection) -> None:
     """Create the tables of the first release, and guard the log of decisions."""
     schema.metadata.create_all(connection)
-    if connection.dialect.name == "sqlite":
-        for change in ("UPDATE", "DELETE"):
-            connection.exec_driver_sql(
-                f"CREATE TRIGGER decisions_no_{change.lower()} BEFORE {change} ON decisions "
-                "BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END"
-            )
+    for statement in _GUARDS[connection.dialect.name]:
+        connection.exec_driver_sql(statement)
 
 
 def duplicates(connection: Connection) -> None:
@@ -30,9 +26,32 @@ def duplicates(connection: Connection) -> None:
     schema.duplicates.create(connection, checkfirst=True)
 
 
+def library(connection: Connection) -> None:
+    """Add the name of the library that a database belongs to."""
+    schema.library.create(connection, checkfirst=True)
+
+
+_GUARDS = {
+    "sqlite": [
+        f"CREATE TRIGGER decisions_no_{change.lower()} BEFORE {change} ON decisions "
+        "BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END"
+        for change in ("UPDATE", "DELETE")
+    ],
+    "postgresql": [
+        "CREATE FUNCTION decisions_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE integrity_constraint_violation USING MESSAGE = 'decisions are append-only'; "
+        "END $$",
+        "CREATE TRIGGER decisions_no_change BEFORE UPDATE OR DELETE ON decisions "
+        "FOR EACH ROW EXECUTE FUNCTION decisions_refuse()",
+        "CREATE TRIGGER decisions_no_truncate BEFORE TRUNCATE ON decisions "
+        "FOR EACH STATEMENT EXECUTE FUNCTION decisions_refuse()",
+    ],
+}
+
 MIGRATIONS: dict[str, Callable[[Connection], None]] = {
     "0001-first-tables": first_tables,
     "0002-duplicates": duplicates,
+    "0003-library": library,
 }
 
 

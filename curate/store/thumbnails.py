@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyarrow as pa
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from curate import engine
 from curate.core.chunks import batched
 from curate.core.files import FileEntry
 from curate.core.look import Look
 from curate.store import schema, views
+from curate.store.dialect import first_path
 from curate.store.library import Library
 
 files = schema.files
@@ -52,7 +53,7 @@ def _places(library: Library, image_ids: Sequence[str]) -> dict[FileEntry, str]:
     with library.reading() as connection:
         for some in batched(image_ids, 500):
             first = (
-                select(func.min(files.c.path))
+                select(first_path(files.c.path))
                 .where(files.c.image_id.in_(some), files.c.status == "ok")
                 .group_by(files.c.image_id)
             )

@@ -112,7 +112,7 @@ VIEWS: dict[str, View] = {
         "predictions",
         "run_id BIGINT, image_id VARCHAR, path VARCHAR, status VARCHAR, reason VARCHAR, "
         "predicted VARCHAR, score DOUBLE, second VARCHAR, second_score DOUBLE, margin DOUBLE, "
-        "entropy DOUBLE, energy DOUBLE, top_classes VARCHAR[], top_scores DOUBLE[]",
+        "entropy DOUBLE, energy DOUBLE, novelty DOUBLE, top_classes VARCHAR[], top_scores DOUBLE[]",
     ),
 }
 """Views by name: `images` as `facts.images`, `files` as `files.table`, and the Parquet tables."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from curate.models.checkpoint import Checkpoint, save
+from curate.models.novelty import Novelty
 
 Row = dict[str, float]
 
@@ -63,12 +64,18 @@ class Keeper:
             save(state, last_path(self._out))
             self.best = save(state, self._out)
 
-    def finish(self, metrics: Row) -> Checkpoint:
-        """Add what was measured on the test split to the best checkpoint."""
+    def finish(self, metrics: Row, temperature: float, novelty: Novelty | None) -> Checkpoint:
+        """Add to the best checkpoint what was measured with its weights, and write it again."""
         if self.best is None:
             raise RuntimeError("finish() before the first keep()")
         fine = {name: value for name, value in metrics.items() if math.isfinite(value)}
-        self.best = save(replace(self.best, metrics={**self.best.metrics, **fine}), self._out)
+        whole = replace(
+            self.best,
+            metrics={**self.best.metrics, **fine},
+            temperature=temperature,
+            novelty=novelty,
+        )
+        self.best = save(whole, self._out)
         return self.best
 
 

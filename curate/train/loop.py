@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from curate.augment.policy import compile_policy
@@ -22,8 +23,10 @@ from curate.models.checkpoint import Checkpoint
 from curate.models.classify import pick_device, to_input
 from curate.models.weights import WRITERS
 from curate.train.examples import Examples, examples_of
+from curate.train.finish import NOVELTY_IMAGES, calibrated, novelty_of
 from curate.train.keep import Keeper, Row, last_path
-from curate.train.measure import Measured, measure
+from curate.train.measure import Measured, measured
+from curate.train.outputs import Outputs, outputs_of, some_of_each_class
 from curate.train.pixels import PixelStore, augmentation, shuffled
 from curate.train.settings import Progress, TrainResult, TrainSettings
 from curate.train.start import Start, start
@@ -177,14 +180,20 @@ class _Training:
 
     def measure(self, split: str) -> Measured:
         """Measure the network on a split."""
-        return measure(
+        said = self.outputs(self.examples.splits[split])
+        return measured(said.logits, said.targets, self.examples.classes)
+
+    def outputs(self, positions: NDArray[np.int64], features: bool = False) -> Outputs:
+        """Run the network over those of these examples that open."""
+        return outputs_of(
             self.model,
             self.store,
             self.examples,
-            self.store.usable(self.examples.splits[split]),
+            self.store.usable(positions),
             self.begun.preprocessing,
             self.settings.batch_size,
             self.device,
+            features=features,
         )
 
     def _pass(self, number: int) -> tuple[int, float, float]:
@@ -266,24 +275,29 @@ def _run(
 
 
 def _finish(training: _Training, keeper: Keeper) -> tuple[Checkpoint, Measured]:
-    """Measure the best weights on test; they are already on disk if this is interrupted."""
+    """Measure with the best weights; they are already on disk if this is interrupted."""
     if keeper.best is None:
         raise RuntimeError("a training of no epoch")
     training.model.load_state_dict(dict(keeper.best.weights))
-    test = training.measure("test")
-    if not test.images:
-        return keeper.best, test
-    return (
-        keeper.finish(
-            {
-                "test_images": test.images,
-                "test_loss": test.loss,
-                "test_accuracy": test.accuracy,
-                "test_recall": test.recall,
-            }
-        ),
-        test,
-    )
+    examples = training.examples
+    splits = examples.splits
+    val, test = training.outputs(splits["val"], features=True), training.outputs(splits["test"])
+    temperature, metrics = calibrated(val, test)
+    found = measured(test.logits, test.targets, examples.classes)
+    if found.images:
+        metrics.update(
+            test_images=found.images,
+            test_loss=found.loss,
+            test_accuracy=found.accuracy,
+            test_recall=found.recall,
+        )
+    novelty = None
+    if len(val.targets):
+        some = some_of_each_class(
+            examples, training.store.usable(splits["train"]), NOVELTY_IMAGES, training.settings.seed
+        )
+        novelty = novelty_of(training.outputs(some, features=True), val)
+    return keeper.finish(metrics, temperature, novelty), found
 
 
 def _plain(

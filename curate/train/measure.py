@@ -6,15 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from curate.models.classify import to_input
-from curate.models.preprocess import Preprocessing
 from curate.models.scores import log_softmax
-from curate.train.examples import Examples
-from curate.train.pixels import PixelStore, in_batches
 
 
 @dataclass(frozen=True)
@@ -40,32 +34,6 @@ class Measured:
     accuracy: float
     recall: float
     recalls: pd.DataFrame
-
-
-def measure(
-    model: nn.Module,
-    store: PixelStore,
-    examples: Examples,
-    positions: NDArray[np.int64],
-    preprocessing: Preprocessing,
-    batch_size: int,
-    device: torch.device,
-) -> Measured:
-    """Run a network over examples, without changing it, and measure what it says."""
-    outputs = [np.empty((0, len(examples.classes)), np.float32)]
-    seen = [np.empty(0, np.int64)]
-    was_training = model.training
-    model.eval()
-    with torch.inference_mode():
-        for batch in store.batches(in_batches(positions, batch_size)):
-            if len(batch.positions):
-                output = model(to_input(batch.pixels, preprocessing, device))
-                outputs.append(output.float().cpu().numpy())
-                seen.append(batch.positions)
-    model.train(was_training)
-    return measured(
-        np.concatenate(outputs), examples.targets[np.concatenate(seen)], examples.classes
-    )
 
 
 def measured(

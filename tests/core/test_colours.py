@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from curate.core.colours import counted
+from curate.core.colours import BRIGHT, COLOURED, FAINT, GREY, counted
 from curate.core.grey import to_grey
 from curate.core.images import Pixels
 
@@ -27,8 +27,10 @@ def by_pillow(pixels: Pixels) -> list[int]:
 
 
 def ours(pixels: Pixels) -> list[int]:
-    found = counted(pixels, to_grey(pixels))
-    return [found.black, found.grey, found.coloured, *found.faint, *found.bright]
+    flat = pixels.reshape(-1, 3)
+    found = counted(flat, to_grey(pixels).ravel(), [len(flat)])[0]
+    black = len(flat) - found[GREY] - found[COLOURED]
+    return [black, found[GREY], found[COLOURED], *found[FAINT], *found[BRIGHT]]
 
 
 @pytest.mark.parametrize("high", range(16))
@@ -49,3 +51,12 @@ def test_single_colours() -> None:
     for colour in corners.astype(np.uint8):
         pixels = colour.reshape(1, 1, 3)
         assert ours(pixels) == by_pillow(pixels), colour
+
+
+def test_each_picture_has_its_own_counts() -> None:
+    rng = np.random.default_rng(1)
+    pictures = [rng.integers(0, 256, (size, 3), dtype=np.uint8) for size in (1, 700, 90_000, 5)]
+    flat = np.concatenate(pictures)
+    together = counted(flat, to_grey(flat[np.newaxis])[0], [len(one) for one in pictures])
+    for one, counts in zip(pictures, together, strict=True):
+        assert np.array_equal(counted(one, to_grey(one[np.newaxis])[0], [len(one)])[0], counts)

@@ -43,6 +43,7 @@ def test_only_what_is_set_is_given() -> None:
         ("[split]\nkeep = 'best'", "split.keep: input should be 'diverse', 'newest', "),
         ("[split]\ncount = 'files'", "split.count: input should be 'groups' or 'images'"),
         ("[split]\nsub_max_count = 0", "split.sub_max_count: input should be greater than"),
+        ("[sources]\nschemes = ['file']", "sources.schemes: 'file' is not opened; known: s3, gs"),
         ("split = 3", "split: "),
         ("[split\n", "Expected ']'"),
     ],

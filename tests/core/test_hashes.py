@@ -14,10 +14,11 @@ from PIL import Image
 
 from curate import engine
 from curate.core import hashes
-from curate.core.files import Walked, walk
-from curate.core.grey import Shades
+from curate.core.files import Walked
+from curate.core.grey import Values
 from curate.core.hashes import HASHES, hashes_of
 from curate.core.images import Pixels, open_picture
+from curate.core.listing import walk
 from curate.core.look import DECODED_SIDE, hashed
 
 from ..pictures import picture
@@ -31,7 +32,7 @@ def theirs(pixels: Pixels) -> dict[str, int]:
 def assert_equal(pixels: Pixels) -> None:
     expected = theirs(pixels)
     assert {name: take(pixels) for name, take in HASHES.items()} == expected
-    assert hashes_of(Shades(pixels)) == expected
+    assert hashes_of([pixels]) == [expected]
     assert all(0 <= value < 2**64 for value in expected.values())
 
 
@@ -74,6 +75,14 @@ def test_equal_on_one_colour_and_on_halves(
         assert_equal(halved)
 
 
+def test_equal_for_many_pictures_of_all_kinds_at_once() -> None:
+    sizes = [(96, 64), (64, 96), (8, 8), (1, 1), (30, 200), (700, 40), (87, 87)]
+    pictures = [picture(seed, size) for seed, size in enumerate(sizes * 3)]
+    pictures += [np.full((40, 50, 3), grey, np.uint8) for grey in (0, 31, 32, 255)]
+    assert hashes_of(pictures) == [theirs(pixels) for pixels in pictures]
+    assert hashes_of([]) == []
+
+
 @pytest.mark.parametrize("across", [False, True])
 def test_equal_on_gradients(across: bool) -> None:
     ramp = np.linspace(0, 255, 300).astype(np.uint8)
@@ -85,7 +94,7 @@ def test_equal_where_blocks_tie_with_the_median(monkeypatch: pytest.MonkeyPatch)
     asked = []
     real = hashes._wavelets
 
-    def counting(square: Pixels) -> object:
+    def counting(square: Values) -> Values:
         asked.append(square)
         return real(square)
 
@@ -121,7 +130,7 @@ def unequal(path: bytes) -> list[str]:
     with open(path, "rb") as file:
         pixels = hashed(open_picture(file.read(), DECODED_SIDE).pixels)
     expected = theirs(pixels)
-    return [name for name, value in hashes_of(Shades(pixels)).items() if value != expected[name]]
+    return [name for name, value in hashes_of([pixels])[0].items() if value != expected[name]]
 
 
 def test_equal_on_odd_and_hostile_pictures(shared: Path) -> None:

@@ -18,8 +18,10 @@ from curate.core.look import (
     DECODED_SIDE,
     HASHED_SIDE,
     THUMBNAIL_SIDE,
+    finished,
     hashed,
     look,
+    seen,
     shrunk,
 )
 from curate.core.quality import measured
@@ -31,14 +33,25 @@ from ..pictures import picture
 def test_a_look_is_of_one_content(photo: MakePhoto) -> None:
     path = photo("a.jpg", 4, (640, 480))
     data = path.read_bytes()
-    seen = look(os.fsencode(path))
+    found = look(os.fsencode(path))
     picture = open_picture(data, DECODED_SIDE)
-    assert seen.content.image_id == sha256(data).hexdigest()[:ID_LENGTH]
-    assert (seen.content.bytes, seen.content.format) == (len(data), "JPEG")
-    assert (seen.content.width, seen.content.height) == (640, 480)
-    assert seen.hashes == {name: take(hashed(picture.pixels)) for name, take in HASHES.items()}
-    assert seen.quality == measured(shrunk(picture.pixels, THUMBNAIL_SIDE))
-    assert (seen.camera, seen.place) == (None, None)
+    assert found.content.image_id == sha256(data).hexdigest()[:ID_LENGTH]
+    assert (found.content.bytes, found.content.format) == (len(data), "JPEG")
+    assert (found.content.width, found.content.height) == (640, 480)
+    assert found.hashes == {name: take(hashed(picture.pixels)) for name, take in HASHES.items()}
+    assert found.quality == measured(shrunk(picture.pixels, THUMBNAIL_SIDE))
+    assert (found.camera, found.place) == (None, None)
+
+
+def test_looks_that_are_finished_together_are_those_of_each_alone(photo: MakePhoto) -> None:
+    sizes = [(640, 480), (480, 640), (90, 70), (640, 480), (1, 1), (30, 200), (348, 348)]
+    paths = [
+        os.fsencode(photo(f"{number}.jpg", number, size)) for number, size in enumerate(sizes * 3)
+    ]
+    together = finished([seen(path) for path in paths])
+    assert together == [look(path) for path in paths]
+    assert together[0].hashes != together[1].hashes
+    assert finished([]) == []
 
 
 @pytest.mark.parametrize("size", [(1, 1), (64, 90), (127, 500), (128, 128), (500, 333)])

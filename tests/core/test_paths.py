@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from curate.core.paths import absolute, from_text, to_text
+from curate.core.paths import absolute, beside, from_text, parted, to_text
 
 
 @given(st.binary())
@@ -62,3 +62,31 @@ def test_absolute_resolves_links_of_folders(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     assert absolute(tmp_path / "link" / "photo.jpg") == os.fsencode(tmp_path / "real/photo.jpg")
+
+
+@pytest.mark.parametrize(
+    ("path", "archive", "member"),
+    [
+        (b"/data/a.jpg", b"/data/a.jpg", b""),
+        (b"/data/x.tar//a/b.jpg", b"/data/x.tar", b"a/b.jpg"),
+        (b"/data/x.ZIP///a//b.jpg", b"/data/x.ZIP", b"/a//b.jpg"),
+        (b"s3://bucket/a.jpg", b"s3://bucket/a.jpg", b""),
+        (b"s3://bucket/x.tar//m.jpg", b"s3://bucket/x.tar", b"m.jpg"),
+        (b"s3://bucket/a//b.jpg", b"s3://bucket/a//b.jpg", b""),
+    ],
+)
+def test_a_path_is_parted_into_archive_and_member(
+    path: bytes, archive: bytes, member: bytes
+) -> None:
+    assert parted(path) == (archive, member)
+    assert to_text(path) == path.decode()
+    assert absolute(path) == path
+
+
+def test_a_member_is_found_from_where_a_person_stands(tmp_path: Path) -> None:
+    here = os.fsencode(tmp_path)
+    assert absolute("p/../x.tar//a//../b.jpg") == here + b"/x.tar//a//../b.jpg"
+    assert beside(here, b"p/../x.tar//a//b.jpg") == here + b"/x.tar//a//b.jpg"
+    assert beside(here, b"s3://bucket//a") == b"s3://bucket//a"
+    (tmp_path / "folder.tar").mkdir()
+    assert absolute("folder.tar//b.jpg") == here + b"/folder.tar/b.jpg"

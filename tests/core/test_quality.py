@@ -79,3 +79,18 @@ def test_more_sharpness_or_contrast_is_never_worse(
 ) -> None:
     assert overall(max(s, more), b, c) >= overall(min(s, more), b, c)
     assert overall(s, b, max(c, richer)) >= overall(s, b, min(c, richer))
+
+
+@pytest.mark.parametrize("size", [(40, 30), (160, 120), (160, 160)])
+def test_sharpness_is_the_variance_of_the_laplacian(size: tuple[int, int]) -> None:
+    pixels = picture(5, size)
+    grey = as_pixels(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
+    square = as_pixels(cv2.resize(grey, (128, 128), interpolation=cv2.INTER_AREA))
+    bordered = np.pad(square.astype(int), 1, mode="reflect")
+    edges = (
+        bordered[2:, 1:-1] + bordered[:-2, 1:-1] + bordered[1:-1, 2:] + bordered[1:-1, :-2]
+        - 4 * bordered[1:-1, 1:-1]
+    )  # fmt: skip
+    found = of(pixels)
+    assert found.sharpness == pytest.approx(edges.var(), rel=1e-12)
+    assert found.contrast == pytest.approx(square.std(), rel=1e-12)

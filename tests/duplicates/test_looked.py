@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from curate.core.files import FileEntry, Walked, listed
+from curate.core.files import FileEntry, Walked
 from curate.core.hashes import HASHES
 from curate.core.identity import file_id
+from curate.core.listing import listed
 from curate.duplicates.looked import look_at
 from tests.conftest import MakePhoto
 

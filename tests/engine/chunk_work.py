@@ -19,7 +19,7 @@ Rows = list[tuple[bytes, int]]
 Mapper = Callable[[list[FileEntry]], Any]
 
 
-def doubler(seconds: float = 0.0, log: str = "", weights: bytes = b"") -> Mapper:
+def doubler(seconds: float = 0.0, log: str = "") -> Mapper:
     """Map a chunk to twice the number of every file; note in a folder who did which file when."""
 
     def double(chunk: list[FileEntry]) -> Rows:

@@ -17,6 +17,10 @@ def entries(count: int) -> list[FileEntry]:
     return [FileEntry(str(number).encode(), 1, 0, number) for number in range(count)]
 
 
+def chunked(every: list[FileEntry], size: int) -> list[list[FileEntry]]:
+    return [list(chunk) for chunk in batched(every, size)]
+
+
 def numbers(chunk: list[FileEntry]) -> list[int]:
     return [int(entry.path) for entry in chunk]
 
@@ -62,7 +66,7 @@ def test_every_file_once_and_only_the_poison_is_given_up(
     count: int, size: int, actors: int, seed: int, data: st.DataObject
 ) -> None:
     poison = data.draw(st.sets(st.integers(0, count - 1), max_size=5))
-    trials = Trials(batched(entries(count), size))
+    trials = Trials(chunked(entries(count), size))
     chance = random.Random(seed)
     finished, given_up = play(trials, poison, actors, chance, accidents=0.2)
     assert sorted(given_up) == sorted(poison)
@@ -87,7 +91,7 @@ def test_chunks_are_read_when_they_are_asked_for() -> None:
 
 
 def test_a_suspect_goes_again_at_once_and_then_in_halves_behind_the_others() -> None:
-    trials = Trials(batched(entries(12), 4))
+    trials = Trials(chunked(entries(12), 4))
     suspect = trials.give()
     assert suspect
     for _ in range(ATTEMPTS - 1):
@@ -102,7 +106,7 @@ def test_a_suspect_goes_again_at_once_and_then_in_halves_behind_the_others() -> 
 
 
 def test_what_was_not_begun_goes_first_and_in_order() -> None:
-    trials = Trials(batched(entries(6), 2))
+    trials = Trials(chunked(entries(6), 2))
     one, two = trials.give(), trials.give()
     assert one
     assert two

@@ -12,13 +12,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
+import timm
 import torch
 
 from curate.core.errors import CheckpointError, InputError
 from curate.models.arch import build
 from curate.models.checkpoint import Checkpoint, describe, load, read_classes, save
+from curate.models.novelty import Novelty, fit
 
 SUFFIXES = (".pt", ".safetensors")
 NAMES = ["ant", "bee", "cat"]
@@ -437,3 +440,91 @@ def test_input_errors_of_the_parts_become_checkpoint_errors(
         load(path)
     assert isinstance(caught.value.__cause__, InputError)
     assert str(path) in str(caught.value)
+
+
+def statistics(width: int = 96) -> Novelty:
+    random = np.random.default_rng(0)
+    features = random.normal(size=(12, width)).astype(np.float32)
+    return fit(features, np.arange(12) % 3, random.normal(size=(5, width)))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_novelty_survives_the_file_bit_for_bit(
+    tmp_path: Path, checkpoint: Checkpoint, suffix: str
+) -> None:
+    plain = save(checkpoint, tmp_path / f"a{suffix}")
+    novelty = statistics()
+    saved = save(replace(checkpoint, novelty=novelty), tmp_path / f"b{suffix}")
+    loaded = load(tmp_path / f"b{suffix}")
+    assert loaded.novelty is not None
+    before, after = novelty.to_arrays(), loaded.novelty.to_arrays()
+    assert {key: array.tobytes() for key, array in before.items()} == {
+        key: array.tobytes() for key, array in after.items()
+    }
+    features = np.random.default_rng(1).normal(size=(4, 96))
+    assert loaded.novelty.distance(features).tobytes() == novelty.distance(features).tobytes()
+    # They are no weights, and a checkpoint without them has none.
+    assert loaded.weights.keys() == checkpoint.weights.keys()
+    assert load(tmp_path / f"a{suffix}").novelty is None
+    assert saved.digest != plain.digest
+
+
+def test_timm_still_loads_the_state_dict_beside_the_statistics(
+    tmp_path: Path, checkpoint: Checkpoint
+) -> None:
+    save(replace(checkpoint, novelty=statistics()), tmp_path / "a.pt")
+    model = timm.create_model("test_resnet", num_classes=3, checkpoint_path=tmp_path / "a.pt")
+    assert torch.equal(model.state_dict()["fc.weight"], checkpoint.weights["fc.weight"])
+
+
+HOSTILE: dict[str, tuple[dict[str, torch.Tensor], str]] = {
+    "not finite": ({"classes": torch.full((3, 96), torch.nan).half()}, "all finite"),
+    "another type": ({"scale": torch.ones(1)}, "scale of float32"),
+    "no floats": ({"scale": torch.ones(1, dtype=torch.bfloat16)}, "floating-point"),
+    "another shape": ({"damped": torch.zeros(95, 2).half()}, "one number of features"),
+    "more": ({"bank": torch.ones(1)}, "they are centre"),
+}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_novelty_is_refused(
+    tmp_path: Path, checkpoint: Checkpoint, suffix: str, kind: str
+) -> None:
+    change, says = HOSTILE[kind]
+    path = tmp_path / f"a{suffix}"
+    save(replace(checkpoint, novelty=statistics()), path)
+    if suffix == ".pt":
+        content = torch.load(path, weights_only=True)
+        torch.save({**content, "novelty": {**content["novelty"], **change}}, path)
+    else:
+        with safetensors.safe_open(path, "pt") as file:
+            meta = file.metadata()
+        inside = {f"novelty.{key}": value for key, value in change.items()}
+        tensors = {**safetensors.torch.load_file(path), **inside}
+        path.write_bytes(safetensors.torch.save(tensors, meta))
+    with pytest.raises(CheckpointError, match=says) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [3, {"centre": 3}, {3: torch.ones(1)}])
+def test_novelty_that_is_no_tensors_is_refused(
+    tmp_path: Path, checkpoint: Checkpoint, value: object
+) -> None:
+    save(checkpoint, tmp_path / "a.pt")
+    content = torch.load(tmp_path / "a.pt", weights_only=True)
+    torch.save({**content, "novelty": value}, tmp_path / "a.pt")
+    with pytest.raises(CheckpointError, match="not plain tensors"):
+        load(tmp_path / "a.pt")
+
+
+def test_novelty_of_another_network_is_refused(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    save(replace(checkpoint, novelty=statistics(95)), tmp_path / "a.pt")
+    with pytest.raises(CheckpointError, match="95 features: test_resnet has 96"):
+        load(tmp_path / "a.pt")
+
+
+def test_a_foreign_file_has_no_novelty(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    torch.save({"state_dict": dict(checkpoint.weights), "novelty": 3}, tmp_path / "a.pth")
+    assert load(tmp_path / "a.pth", "test_resnet", NAMES).novelty is None

@@ -244,7 +244,7 @@ def test_trouble_of_the_system_does_not_undo_what_was_read(
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr("curate.core.look.look", short)
+        patch.setattr("curate.core.look.seen", short)
         found = scanned(library, photos, labels="folder")
     assert found.counts["missed"] == found.counts["files"] == 4
     assert found.counts["failed"] == 0

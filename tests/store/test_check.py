@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+import pytest
+
 from curate.store import check
 from curate.store.files import register
 from curate.store.library import Library
@@ -24,6 +26,7 @@ def test_a_file_without_its_image_is_named(library: Library) -> None:
     assert fault.endswith("its image is not in the library")
 
 
+@pytest.mark.usefixtures("in_file")
 def test_a_reference_that_leads_nowhere_is_named(library: Library) -> None:
     put_files(library, file_row(b"/a", "i1"))
     connection = sqlite3.connect(library.folder / "library.db", isolation_level=None)

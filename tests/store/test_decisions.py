@@ -21,6 +21,7 @@ def current(library: Library, kind: str, actors: tuple[str, ...] = ()) -> dict[s
     return dict(zip(table["image_id"], table["value"], strict=True))
 
 
+@pytest.mark.usefixtures("in_file")
 @pytest.mark.parametrize(
     "statement",
     [

@@ -21,6 +21,8 @@ from curate.store.library import Library, find, opened
 from ..access import without_privileges
 from .made import decide, file_row, looks_rows, put_files, put_shard, said
 
+pytestmark = pytest.mark.usefixtures("in_file")
+
 
 def files_in(folder: Path) -> dict[str, bytes]:
     """Every file of a folder with its bytes; empty ones (an idle journal) do not count."""

@@ -14,6 +14,8 @@ from curate.core.errors import LibraryError, LockedError
 from curate.store.library import Library
 from curate.store.locks import hold
 
+pytestmark = pytest.mark.usefixtures("in_file")
+
 HOLDER = (
     "import sys, time; from pathlib import Path; from curate.store.locks import hold\n"
     "with hold(Path(sys.argv[1]), 'scan'):\n"

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from curate.store import migrations, schema
 from curate.store.library import Library, opened
 
+pytestmark = pytest.mark.usefixtures("in_file")
+
 
 def test_a_new_library_has_every_table_of_the_schema(library: Library) -> None:
     with library.reading() as connection:
@@ -39,7 +41,7 @@ def test_an_older_library_is_brought_up_to_date(
     def second(connection: sa.Connection) -> None:
         connection.exec_driver_sql("CREATE TABLE extra (n INTEGER)")
 
-    monkeypatch.setitem(migrations.MIGRATIONS, "0002-extra", second)
+    monkeypatch.setitem(migrations.MIGRATIONS, "9999-extra", second)
     with opened(tmp_path) as library, library.reading() as connection:
         assert migrations.applied(connection) == list(migrations.MIGRATIONS)
         assert sa.inspect(connection).has_table("extra")
@@ -57,7 +59,7 @@ def test_a_migration_that_fails_changes_nothing(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setitem(migrations.MIGRATIONS, "0002-failing", failing)
+        patch.setitem(migrations.MIGRATIONS, "9999-failing", failing)
         with pytest.raises(ZeroDivisionError), opened(tmp_path):
             pass
     with opened(tmp_path) as library, library.reading() as connection:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from curate.core.files import Walked, walk
+from curate.core.files import Walked
+from curate.core.listing import walk
 from curate.core.look import look
 from curate.store import thumbnails
 from curate.store.files import FileRow

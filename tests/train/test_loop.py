@@ -92,6 +92,23 @@ def test_it_learns_and_tells_the_truth_about_it(
     assert told[-1].metrics == pytest.approx(history.iloc[-1].to_dict())
 
 
+def test_the_best_weights_are_calibrated_and_know_what_is_new(
+    make_table: Make, quick: TrainSettings, tmp_path: Path
+) -> None:
+    result = train(make_table(train=12, val=6), NET, tmp_path / "a.safetensors", quick)
+    found = load(result.path)
+    assert found.temperature != 1.0
+    assert found.novelty is not None
+    assert found.novelty.classes.shape == (3, found.novelty.width)
+    for split in ("val", "test"):
+        assert 0 <= found.metrics[f"{split}_ece_calibrated"] <= 1
+        assert found.metrics[f"{split}_loss_calibrated"] > 0
+    assert found.metrics["val_loss_calibrated"] <= found.metrics["val_loss"] + 0.05
+    # The last one is kept as it was after its epoch.
+    last = load(result.last)
+    assert (last.temperature, last.novelty) == (1.0, None)
+
+
 def test_the_same_seed_gives_the_same_weights(
     make_table: Make, quick: TrainSettings, tmp_path: Path
 ) -> None:
@@ -160,6 +177,7 @@ def test_without_val_the_last_epoch_is_the_best(
     assert math.isnan(result.history["val_accuracy"][0])
     assert "val_accuracy" not in result.checkpoint.metrics
     assert "test_accuracy" not in result.checkpoint.metrics
+    assert (result.checkpoint.temperature, result.checkpoint.novelty) == (1.0, None)
 
 
 def test_an_earlier_model_is_the_parent_and_its_body_is_trained_on(

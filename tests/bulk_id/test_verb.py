@@ -16,15 +16,15 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from curate import identify
+from curate.bulk_id import COLUMNS, Ask, Identified, Means, bulk_id, thinking
 from curate.core import paths
 from curate.core.errors import CheckpointError, InputError
 from curate.core.identity import image_id
-from curate.identify import Identified, bulk_id, flat
 from curate.models.arch import build, preprocessing
 from curate.models.checkpoint import Checkpoint, load, save
-from curate.models.classify import Classifier
+from curate.models.plan import plan_of
 from curate.models.reading import read_prepared
+from curate.models.runner import Output, Runner
 from curate.models.scores import score_table
 from curate.scan import scan
 from curate.store import files
@@ -70,7 +70,8 @@ def photos(tmp_path: Path) -> Path:
 
 
 def run(library: Library, model: Path, folder: Path, **options: Any) -> Identified:
-    return bulk_id(library, model, [folder], **{"backend": "serial", "batch_size": 7, **options})
+    means = Means(device="cpu", backend="torch", precision="fp32", batch_size=7, workers=2)
+    return bulk_id(library, model, [folder], **{"engine_name": "serial", "means": means, **options})
 
 
 def by_name(table: pd.DataFrame) -> pd.DataFrame:
@@ -82,12 +83,12 @@ def test_every_file_has_the_row_of_its_own_content(
 ) -> None:
     table = run(library, model, photos).table
     assert sorted(table["path"]) == sorted(str(p) for p in photos.rglob("*") if p.is_file())
-    assert list(table.columns) == list(identify.COLUMNS)
+    assert list(table.columns) == list(COLUMNS)
     checkpoint = load(model)
-    classifier = Classifier(checkpoint)
+    runner = Runner(checkpoint, plan_of(checkpoint, images=1, cores=1)[0])
     for row in table[table["status"] == "ok"].to_dict("records"):
         content, pixels = read_prepared(paths.from_text(row["path"]), checkpoint.preprocessing)
-        alone = score_table(classifier.logits(pixels[None]), CLASSES, 5, checkpoint.temperature)
+        alone = score_table(runner.run(pixels[None]).logits, CLASSES, 5, checkpoint.temperature)
         assert row["image_id"] == content.image_id == image_id(Path(row["path"]).read_bytes())
         assert row["predicted"] == alone["predicted"][0]
         assert row["score"] == pytest.approx(alone["score"][0], abs=1e-4)
@@ -109,7 +110,7 @@ def test_a_failure_is_a_row_with_its_reason(library: Library, model: Path, photo
 def test_copies_are_one_image(library: Library, model: Path, photos: Path) -> None:
     table = by_name(run(library, model, photos).table)
     assert len(table) == 44
-    alike = table.loc[["copy.jpg", "00.jpg"]].drop(columns=["top_classes", "top_scores"])
+    alike = table.loc[["copy.jpg", "00.jpg"]].drop(columns=["novelty", "top_classes", "top_scores"])
     assert (alike.iloc[0] == alike.iloc[1]).all()
 
 
@@ -118,14 +119,14 @@ def test_processes_give_the_rows_of_serial(
 ) -> None:
     serial = run(library, model, photos).table
     with opened(tmp_path / "other", make=True) as other:
-        parallel = run(other, model, photos, backend="processes", workers=2).table
+        parallel = run(other, model, photos, engine_name="processes").table
     pd.testing.assert_frame_equal(serial, parallel, atol=1e-6)
 
 
 def test_the_same_command_reads_nothing_again(library: Library, model: Path, photos: Path) -> None:
     first = run(library, model, photos)
     again = run(library, model, photos)
-    assert (first.computed, again.computed) == (44, 0)
+    assert (first.counts["computed"], again.counts["computed"]) == (44, 0)
     pd.testing.assert_frame_equal(first.table, again.table)
 
 
@@ -135,7 +136,7 @@ def test_only_what_changed_is_read(library: Library, model: Path, photos: Path) 
     Image.new("RGB", (50, 50), "blue").save(photos / "new.jpg")
     (photos / "empty.jpg").unlink()
     after = run(library, model, photos)
-    assert after.computed == 2
+    assert after.counts["computed"] == 2
     table = by_name(after.table)
     was, now = before["image_id"].to_dict(), table["image_id"].to_dict()
     assert now["00.jpg"] != was["00.jpg"]
@@ -150,32 +151,32 @@ def test_another_checkpoint_is_another_run(
     careful = tmp_path / "careful.pt"
     save(replace(load(model), temperature=50.0), careful)
     other = run(library, careful, photos)
-    assert other.computed == 41 + 3 - 3  # failures lie with the files, not with the model
+    assert other.counts["computed"] == 41 + 3 - 3  # failures lie with the files, not with the model
     assert (other.table["score"].dropna() < first.table["score"].dropna().max()).all()
-    assert run(library, model, photos).computed == 0
-
-
-class _Stops(Classifier):
-    """Ends the run at the third batch, as Ctrl-C would."""
-
-    batches = 0
-
-    def logits(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        type(self).batches += 1
-        if type(self).batches == 3:
-            raise KeyboardInterrupt
-        return super().logits(batch)
+    assert run(library, model, photos).counts["computed"] == 0
 
 
 def test_ctrl_c_keeps_what_was_done(
     monkeypatch: pytest.MonkeyPatch, library: Library, model: Path, photos: Path
 ) -> None:
+    batches = 0
+
+    class Stops(Runner):
+        """Ends the run at the third batch, as Ctrl-C would."""
+
+        def run(self, batch: NDArray[np.uint8]) -> Output:
+            nonlocal batches
+            batches += 1
+            if batches == 3:
+                raise KeyboardInterrupt
+            return super().run(batch)
+
     with monkeypatch.context() as patch:
-        patch.setattr(identify, "Classifier", _Stops)
+        patch.setattr(thinking, "Runner", Stops)
         with pytest.raises(KeyboardInterrupt):
             run(library, model, photos)
     resumed = run(library, model, photos)
-    assert 0 < resumed.computed <= 44 - 14
+    assert 0 < resumed.counts["computed"] <= 44 - 14
     assert len(resumed.table) == 44
     assert faults(library) == []
 
@@ -183,11 +184,11 @@ def test_ctrl_c_keeps_what_was_done(
 def test_numbers_that_are_none_are_failures(
     monkeypatch: pytest.MonkeyPatch, library: Library, model: Path, photos: Path
 ) -> None:
-    class Broken(Classifier):
-        def logits(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-            return np.full((len(batch), len(CLASSES)), np.nan, np.float32)
+    class Broken(Runner):
+        def run(self, batch: NDArray[np.uint8]) -> Output:
+            return Output(np.full((len(batch), len(CLASSES)), np.nan, np.float32), None)
 
-    monkeypatch.setattr(identify, "Classifier", Broken)
+    monkeypatch.setattr(thinking, "Runner", Broken)
     table = run(library, model, photos).table
     assert (table["status"] == "failed").all()
     assert table["reason"].str.startswith("score: ").sum() == 41
@@ -225,7 +226,7 @@ def test_trouble_of_the_system_is_forgotten_by_the_next_run(
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr("curate.models.reading.read_prepared", short)
+        patch.setattr("curate.models.reading.read_into", short)
         table = run(library, model, photos).table
     assert (table["status"] == "failed").all()
     assert table["reason"].str.startswith("memory: ").sum() == 41
@@ -241,14 +242,13 @@ def test_a_lost_shard_is_made_again(library: Library, model: Path, photos: Path)
         with shard.open("r+b") as file:
             file.truncate(cut)
         after = run(library, model, photos)
-        assert after.computed == 41
+        assert after.counts["computed"] == 41
         pd.testing.assert_frame_equal(before, after.table)
         (shard,) = (library.folder / "tables" / "predictions").glob("*.parquet")
 
 
-def test_flat_spreads_the_top_classes(library: Library, model: Path, photos: Path) -> None:
-    table = run(library, model, photos, top=2).table
-    spread = flat(table)
+def test_pieces_spread_the_top_classes(library: Library, model: Path, photos: Path) -> None:
+    (spread,) = run(library, model, photos, ask=Ask(top=2)).results.pieces(2)
     assert list(spread.columns[-4:]) == ["class_1", "score_1", "class_2", "score_2"]
     fine = spread[spread["status"] == "ok"]
     assert (fine["class_1"] == fine["predicted"]).all()
@@ -266,7 +266,7 @@ def test_odd_names_come_back(library: Library, model: Path, photos: Path) -> Non
     assert len(table) == 44 + len(names)
     found = {os.path.basename(paths.from_text(path)) for path in table["path"]}
     assert found.issuperset(names)
-    assert run(library, model, photos).computed == 0
+    assert run(library, model, photos).counts["computed"] == 0
 
 
 def test_bad_input_changes_nothing(

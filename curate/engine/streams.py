@@ -66,79 +66,91 @@ class Computed:
 
 
 class Stream(Protocol):
-    """Maps work over files and computes on what it gives; every file is in one block."""
+    """Maps work over files and computes on what it gives; a context manager."""
 
-    def __call__(
-        self,
-        entries: Iterable[FileEntry],
-        work: Work,
-        compute: Compute,
-        form: Form,
-        workers: int,
-        limits: Limits,
-    ) -> Generator[Computed, None, None]: ...
+    def __init__(
+        self, work: Work, compute: Compute, form: Form, workers: int, limits: Limits
+    ) -> None: ...
 
+    def run(self, entries: Iterable[FileEntry]) -> Generator[Computed, None, None]:
+        """Give every file in one block, in any order. Call it again when it is through."""
+        ...
 
-def serial(
-    entries: Iterable[FileEntry],
-    work: Work,
-    compute: Compute,
-    form: Form,
-    workers: int,
-    limits: Limits,
-) -> Generator[Computed, None, None]:
-    """Do both steps in this process, in order. Workers, limits and streams do not apply."""
-    function = work.resolve()
-    for chunk in batched(entries, form.size):
-        arrays = [np.empty((len(chunk), *shape), np.uint8) for shape in form.shapes]
-        outcomes = [
-            Outcome(
-                entry,
-                *attempt(function, entry.path, [array[at] for array in arrays], **work.arguments),
-            )
-            for at, entry in enumerate(chunk)
-        ]
-        yield _computed(outcomes, arrays, compute)
+    def __enter__(self) -> Stream: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
-def processes(
-    entries: Iterable[FileEntry],
-    work: Work,
-    compute: Compute,
-    form: Form,
-    workers: int,
-    limits: Limits,
-) -> Generator[Computed, None, None]:
-    """Do the first step in processes and the second in threads of this one.
+class Serial:
+    """Both steps in this process, in order. Workers, limits and streams do not apply."""
 
-    Closing the iterator ends them.
-    """
-    todo = iter(entries)
-    taken = list(islice(todo, 1))
-    if not taken:
-        return
-    with ExitStack() as stack:
-        blocks = _Blocks(form, workers)
-        stack.callback(blocks.arena.close)
-        pool = Pool(work, workers, limits, blocks.arena)
-        stack.callback(pool.close)
-        computing = _Computing(compute, blocks.arena, form.streams)
-        stack.callback(computing.close)
-        while taken or pool.busy or computing.busy:
-            while taken and pool.room and blocks.room >= len(taken):
-                pool.give([Task(entry, blocks.place()) for entry in taken])
-                taken = list(islice(todo, pool.chunk))
-            if not taken:
-                blocks.seal()
-            blocks.file(pool.collect([computing.bell]))
-            for block in blocks.complete():
-                computing.start(block)
-            for block, computed in computing.done():
-                blocks.free(block)
-                yield computed
+    def __init__(
+        self, work: Work, compute: Compute, form: Form, workers: int, limits: Limits
+    ) -> None:
+        self._work, self._compute, self._form = work, compute, form
+
+    def run(self, entries: Iterable[FileEntry]) -> Generator[Computed, None, None]:
+        """See `Stream`."""
+        function, arguments = self._work.resolve(), self._work.arguments
+        for chunk in batched(entries, self._form.size):
+            arrays = [np.empty((len(chunk), *shape), np.uint8) for shape in self._form.shapes]
+            outcomes = [
+                Outcome(entry, *attempt(function, entry.path, [a[at] for a in arrays], **arguments))
+                for at, entry in enumerate(chunk)
+            ]
+            yield _computed(outcomes, arrays, self._compute)
+
+    def __enter__(self) -> Serial:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
-STREAMS: dict[str, Stream] = {"processes": processes, "serial": serial}
+class Processes:
+    """The first step in processes, the second one in threads of this one."""
+
+    def __init__(
+        self, work: Work, compute: Compute, form: Form, workers: int, limits: Limits
+    ) -> None:
+        with ExitStack() as opened:
+            self._blocks = _Blocks(form, workers)
+            opened.callback(self._blocks.arena.close)
+            self._pool = Pool(work, workers, limits, self._blocks.arena)
+            opened.callback(self._pool.close)
+            self._computing = _Computing(compute, self._blocks.arena, form.streams)
+            opened.callback(self._computing.close)
+            self._opened = opened.pop_all()
+
+    def run(self, entries: Iterable[FileEntry]) -> Generator[Computed, None, None]:
+        """See `Stream`. Where it is closed before its end, so is the whole."""
+        pool, blocks, computing = self._pool, self._blocks, self._computing
+        todo = iter(entries)
+        taken = list(islice(todo, pool.chunk))
+        with ExitStack() as unless_done:
+            unless_done.callback(self._opened.close)
+            while taken or pool.busy or computing.busy:
+                while taken and pool.room and blocks.room >= len(taken):
+                    pool.give([Task(entry, blocks.place()) for entry in taken])
+                    taken = list(islice(todo, pool.chunk))
+                if not taken:
+                    blocks.seal()
+                blocks.file(pool.collect([computing.bell]))
+                for block in blocks.complete():
+                    computing.start(block)
+                for block, computed in computing.done():
+                    blocks.free(block)
+                    yield computed
+            unless_done.pop_all()
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+
+STREAMS: dict[str, type[Stream]] = {"processes": Processes, "serial": Serial}
 """Ways to map in two steps; the same blocks' worth of results by each."""
 
 

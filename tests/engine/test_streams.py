@@ -6,7 +6,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 
 from curate import engine
 from curate.core.files import FileEntry
-from curate.engine import STREAMS, Computed, Form, Limits, Work
+from curate.engine import Computed, Form, Limits, Work
 from curate.engine.arena import Arena, Bytes
+from curate.engine.streams import Compute
 from tests.engine.test_each import children
 
 pytestmark = pytest.mark.timeout(60)
 
 NUMBERED = Work("tests.engine.poison:numbered")
-Make = Callable[..., list[FileEntry]]
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +37,13 @@ def nothing_is_left() -> Iterator[None]:
 
 def entries(*names: str) -> list[FileEntry]:
     return [FileEntry(f"/nowhere/{name}".encode(), 1, 1, n) for n, name in enumerate(names)]
+
+
+def streamed(
+    kind: str, todo: Iterable[FileEntry], compute: Compute, form: Form
+) -> Generator[Computed, None, None]:
+    with engine.STREAMS[kind](NUMBERED, compute, form, 2, Limits()) as stream:
+        yield from stream.run(todo)
 
 
 def totals(arrays: list[Bytes]) -> Any:
@@ -60,13 +67,13 @@ def results(blocks: Iterator[Computed]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", engine.STREAMS)
 @pytest.mark.parametrize(("size", "streams"), [(1, 1), (7, 2), (64, 3)])
 def test_a_result_is_that_of_its_own_pixels(stream: str, size: int, streams: int) -> None:
     names = [f"{number}" for number in range(300)]
     form = Form(((5, 4, 3), (2,)), size, streams)
     handles = len(os.listdir("/proc/self/fd"))
-    found = results(STREAMS[stream](entries(*names), NUMBERED, totals, form, 2, Limits()))
+    found = results(streamed(stream, entries(*names), totals, form))
     assert found == {name: int(name) for name in names}
     assert len(os.listdir("/proc/self/fd")) == handles
 
@@ -83,7 +90,7 @@ def test_failures_and_dead_workers_misalign_nothing(ways: list[str], size: int) 
     ways = [way for at, way in enumerate(ways) if way != ".exit" or at % 5 == 0]
     names = [f"{number}{way}" for number, way in enumerate(ways)]
     form = Form(((5, 4, 3), (2,)), size, 2)
-    found = results(STREAMS["processes"](entries(*names), NUMBERED, totals, form, 2, Limits()))
+    found = results(streamed("processes", entries(*names), totals, form))
     assert found.keys() == set(names)
     for name, result in found.items():
         number, _, way = name.partition(".")
@@ -95,31 +102,31 @@ def test_failures_and_dead_workers_misalign_nothing(ways: list[str], size: int) 
             assert result == int(number)
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", engine.STREAMS)
 def test_nothing_to_do(stream: str) -> None:
     form = Form(((2,),), 4)
-    assert list(STREAMS[stream]([], NUMBERED, totals, form, 2, Limits())) == []
+    assert list(streamed(stream, [], totals, form)) == []
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", engine.STREAMS)
 def test_blocks_without_a_good_file_are_not_computed(stream: str) -> None:
     def never(_: list[Bytes]) -> Any:
         raise AssertionError
 
     form = Form(((5, 4, 3), (2,)), 4)
     todo = entries(*(f"{n}.refuse" for n in range(10)))
-    found = results(STREAMS[stream](todo, NUMBERED, never, form, 2, Limits()))
+    found = results(streamed(stream, todo, never, form))
     assert set(found.values()) == {"decode: refused"}
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", engine.STREAMS)
 def test_an_error_of_the_second_step_is_raised(stream: str) -> None:
     def fails(_: list[Bytes]) -> Any:
         raise ZeroDivisionError
 
     form = Form(((5, 4, 3), (2,)), 4)
     with pytest.raises(ZeroDivisionError):
-        list(STREAMS[stream](entries("1", "2"), NUMBERED, fails, form, 2, Limits()))
+        list(streamed(stream, entries("1", "2"), fails, form))
 
 
 def test_memory_does_not_grow_with_the_files() -> None:
@@ -137,7 +144,7 @@ def test_memory_does_not_grow_with_the_files() -> None:
         return totals(arrays)
 
     form = Form(((5, 4, 3), (2,)), 8, 2)
-    blocks = STREAMS["processes"](source(), NUMBERED, slow, form, 2, Limits())
+    blocks = streamed("processes", source(), slow, form)
     next(blocks)
     time.sleep(0.3)
     next(blocks)
@@ -154,7 +161,7 @@ def test_blocks_are_computed_at_the_same_time() -> None:
 
     form = Form(((5, 4, 3), (2,)), 4, 3)
     todo = entries(*map(str, range(12)))
-    found = results(STREAMS["processes"](todo, NUMBERED, wait, form, 2, Limits()))
+    found = results(streamed("processes", todo, wait, form))
     assert found == {str(number): number for number in range(12)}
 
 
@@ -167,8 +174,19 @@ def test_results_do_not_depend_on_the_order_in_which_blocks_are_done() -> None:
 
     form = Form(((5, 4, 3), (2,)), 5, 4)
     todo = entries(*map(str, range(200)))
-    found = results(STREAMS["processes"](todo, NUMBERED, uneven, form, 2, Limits()))
+    found = results(streamed("processes", todo, uneven, form))
     assert found == {str(number): number for number in range(200)}
+
+
+def test_it_may_be_run_again_and_keeps_its_processes() -> None:
+    form = Form(((5, 4, 3), (2,)), 16, 2)
+    with engine.STREAMS["processes"](NUMBERED, totals, form, 2, Limits()) as stream:
+        before = children()
+        for first in range(0, 90, 30):
+            names = [str(number) for number in range(first, first + 30)]
+            assert results(stream.run(entries(*names))) == {name: int(name) for name in names}
+        assert list(stream.run([])) == []
+        assert children() == before
 
 
 def test_an_arena_is_seen_by_whoever_has_its_descriptor() -> None:
