@@ -57,11 +57,12 @@ def answered_on(
         {"models": list(models), "ask": ask, "means": means},
     )
     chunks = (list(chunk) for chunk in batched(entries, CHUNK))
-    for chunk, result in each_chunk(chunks, work, cluster):
-        if isinstance(result, Crash):
-            yield Computed([Outcome(entry, None, result.reason) for entry in chunk])
-        else:
-            yield from result
+    with closing(each_chunk(chunks, work, cluster)) as results:
+        for chunk, result in results:
+            if isinstance(result, Crash):
+                yield Computed([Outcome(entry, None, result.reason) for entry in chunk])
+            else:
+                yield from result
 
 
 def chunk_identifier(

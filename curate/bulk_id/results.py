@@ -103,7 +103,9 @@ class Results:
             failures (reason to number of files, the most frequent first).
         """
         with self._rows() as answering:
-            files_, fine = _one(answering, "SELECT count(*), count_if(status = 'ok') FROM rows")
+            files_, fine = _one(
+                answering, "SELECT count(*), count(*) FILTER (WHERE status = 'ok') FROM rows"
+            )
             top = _all(
                 answering,
                 "SELECT predicted, count(*), median(score) FROM rows WHERE status = 'ok' "

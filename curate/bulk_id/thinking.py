@@ -190,8 +190,8 @@ class Thinker:
 
 def reading(forms: Sequence[Preprocessing], many: bool) -> Work:
     """Say what a decoding worker does for models that take images in these forms."""
-    name = "read_into_fast" if many else "read_into"
-    return Work(f"curate.models.reading:{name}", {"preprocessings": tuple(forms)})
+    name = "resizing:read_into_fast" if many else "reading:read_into"
+    return Work(f"curate.models.{name}", {"preprocessings": tuple(forms)})
 
 
 def order_of(first: Checkpoint, other: Checkpoint) -> NDArray[Any]:

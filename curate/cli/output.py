@@ -57,25 +57,12 @@ class Printer:
     def table(
         self, header: Sequence[str], rows: Iterable[Sequence[Any]], styles: Sequence[str] = ()
     ) -> None:
-        """Print a short table; numbers stand to the right, `styles` colour rows."""
+        """Print a short table as `drawn` gives it; nothing where it has no row."""
         if self.as_json:
             return
-        listed = [[_cell(value) for value in row] for row in rows]
-        drawn = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-        for place, column in enumerate(zip(*listed, strict=True), start=1):
-            numeric = all(isinstance(cell, int | float) for cell in column)
-            # Names and reasons, first and last, may go on in the next line; bars may not.
-            drawn.add_column(
-                header[place - 1],
-                justify="right" if numeric else "left",
-                no_wrap=1 < place < len(header),
-                overflow="fold",
-            )
-        for number, row in enumerate(listed):
-            style = styles[number] if number < len(styles) else ""
-            drawn.add_row(*[Text(_shown(cell)) for cell in row], style=style)
-        if listed:
-            self.console.print(drawn)
+        table = drawn(header, rows, styles)
+        if table.row_count:
+            self.console.print(table)
 
     def write(self, table: pd.DataFrame, csv: Path | None, parquet: Path | None) -> None:
         """Write a table to the files that were asked for."""
@@ -91,6 +78,27 @@ class Printer:
         if self.as_json:
             collected = _finite(self.collected)
             print(json.dumps(collected, ensure_ascii=False, allow_nan=False, default=_plain))
+
+
+def drawn(
+    header: Sequence[str], rows: Iterable[Sequence[Any]], styles: Sequence[str] = ()
+) -> Table:
+    """Draw a short table; numbers stand to the right, `styles` colour rows."""
+    listed = [[_cell(value) for value in row] for row in rows]
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for place, column in enumerate(zip(*listed, strict=True), start=1):
+        numeric = all(isinstance(cell, int | float) for cell in column)
+        # Names and reasons, first and last, may go on in the next line; bars may not.
+        table.add_column(
+            header[place - 1],
+            justify="right" if numeric else "left",
+            no_wrap=1 < place < len(header),
+            overflow="fold",
+        )
+    for number, row in enumerate(listed):
+        style = styles[number] if number < len(styles) else ""
+        table.add_row(*[Text(_shown(cell)) for cell in row], style=style)
+    return table
 
 
 def bar(share: float, width: int) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,8 +17,16 @@ from curate.cli.options import (
     SheetOption,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from curate.cli.output import Printer
+    from curate.queues import Following
+
 SHOWN = 12
 """Rows that are shown; all of them are in the files."""
+
+HEADER = ("file", "predicted", "score", "reason")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -53,6 +62,12 @@ def queue(
         ),
     ] = None,
     min_count: MinCount = None,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow", help="Show it again as it grows, until no bulk-id runs any more."
+        ),
+    ] = False,
     sheet: SheetOption = None,
     library: LibraryOption = None,
     csv: CsvOption = None,
@@ -64,7 +79,7 @@ def queue(
     Fill in the column `label` of the CSV and give it to `curate label import`.
     """
     from curate import queues
-    from curate.cli.output import Printer, counted, records, tail
+    from curate.cli.output import Printer, counted, records
     from curate.core import config
     from curate.core.files import write_asked
     from curate.core.identity import file_id
@@ -74,27 +89,21 @@ def queue(
     filters = queues.Filters(class_=class_, min_score=min_score, max_score=max_score, limit=limit)
     with opened(library) as place:
         settings = config.load(place.root).split
-        table = queues.queue(
-            place,
-            recipe,
-            filters,
-            min_count=settings.min_count if min_count is None else min_count,
-            count=settings.count,
-            model=file_id(model) if model else None,
-        )
+        asked: dict[str, Any] = {
+            "min_count": settings.min_count if min_count is None else min_count,
+            "count": settings.count,
+            "model": file_id(model) if model else None,
+        }
+        if follow:
+            _follow(printer, queues.follow(place, recipe, filters, **asked))
+        table = queues.queue(place, recipe, filters, **asked)
         printer.facts(images=len(table), rows=records(table), model=table.attrs["model"])
         found = f"{counted(len(table), 'image')} to look at" if len(table) else "Nothing to look at"
         printer.say(f"{found}, by the predictions of {table.attrs['checkpoint']}")
         if table.attrs["other_models"]:
             others = counted(table.attrs["other_models"], "other model")
             printer.say(f"({others} made predictions too: --model CKPT)")
-        printer.table(
-            ["file", "predicted", "score", "reason"],
-            [
-                (tail(row["path"], 24), row["predicted"], row["score"], row["reason"])
-                for row in records(table.head(SHOWN))
-            ],
-        )
+        printer.table(HEADER, _rows(table))
         if len(table) > SHOWN:
             printer.say(f"… and {len(table) - SHOWN:,} more")
         printer.write(table, csv, parquet)
@@ -107,3 +116,42 @@ def queue(
     else:
         printer.next("curate status", "what the library lacks")
     printer.finish()
+
+
+def _rows(table: pd.DataFrame) -> list[tuple[Any, ...]]:
+    from curate.cli.output import records, tail
+
+    return [
+        (tail(row["path"], 24), row["predicted"], row["score"], row["reason"])
+        for row in records(table.head(SHOWN))
+    ]
+
+
+def _follow(printer: Printer, moments: Iterator[Following]) -> None:
+    """Show a queue as it grows: in place on a terminal, a line for every change elsewhere."""
+    from rich.console import Group
+    from rich.live import Live
+    from rich.text import Text
+
+    from curate.cli.output import drawn
+
+    if printer.as_json or not printer.console.is_terminal:
+        for moment in moments:
+            printer.say(_told(moment))
+        return
+    with Live(console=printer.console, auto_refresh=False, transient=True) as live:
+        for moment in moments:
+            rows = [] if moment.table is None else _rows(moment.table)
+            live.update(Group(Text(_told(moment)), drawn(HEADER, rows)), refresh=True)
+
+
+def _told(moment: Following) -> str:
+    from datetime import datetime
+
+    from curate.cli.output import counted
+
+    images = 0 if moment.table is None else len(moment.table)
+    found = f"{counted(images, 'image')} to look at"
+    if moment.since is None:
+        return f"{found}; no bulk-id runs"
+    return f"{found}; a bulk-id runs since {datetime.fromisoformat(moment.since).astimezone():%X}"

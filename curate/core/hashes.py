@@ -23,8 +23,8 @@ _SIDE = 8
 _EIGHTHS = np.array([0b000, 0b001, 0b010, 0b011, 0b110, 0b111, 0b110, 0b111], np.uint64)
 """The three bits that imagehash's colorhash writes for 0, 1 … 7 eighths."""
 
-_TOGETHER = 8
-"""Pictures at a time: enough to share the calls, and few enough for the nearest memory."""
+_TOGETHER = 4
+"""Pictures at a time: enough to share the calls; more of them are given new pages of memory."""
 
 _EQUAL = 1e-6
 """What frequencies of up to a million may differ by and still be equal, but for rounding errors."""

@@ -353,8 +353,8 @@ def _join(ray: Any, address: str, options: dict[str, Any]) -> None:
         raise InputError(
             _named(address),
             f"it cannot be reached: {_last_line(error)}",
-            "`ray status` on that machine says whether it runs; the versions of Ray and Python must "
-            "be the same everywhere, and a cluster with tokens wants RAY_AUTH_MODE=token here",
+            "`ray status` on that machine says whether it runs; the versions of Ray and Python "
+            "must be the same everywhere, and a cluster with tokens wants RAY_AUTH_MODE=token here",
         ) from error
     finally:
         if threading.current_thread() is threading.main_thread():

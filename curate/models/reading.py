@@ -53,12 +53,3 @@ def read_into(
     for array, preprocessing in zip(arrays, preprocessings, strict=True):
         array[...] = prepare(picture.pixels, preprocessing, resize)
     return content
-
-
-def read_into_fast(
-    path: bytes, arrays: Sequence[Pixels], preprocessings: Sequence[Preprocessing]
-) -> Content:
-    """Read as `read_into` does, in half the time, by a worker that has loaded torch for it."""
-    from curate.models.resizing import with_torch
-
-    return read_into(path, arrays, preprocessings, with_torch)

@@ -6,15 +6,30 @@ another way, so that some pixels differ by one level of 255.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from curate.models.preprocess import Box, Pixels, with_pillow
+from curate.core.identity import Content
+from curate.models.preprocess import Box, Pixels, Preprocessing, with_pillow
+from curate.models.reading import read_into
 
 _FILTERS = ("bilinear", "bicubic")
 
 torch.set_num_threads(1)
+
+
+def read_into_fast(
+    path: bytes, arrays: Sequence[Pixels], preprocessings: Sequence[Preprocessing]
+) -> Content:
+    """Read as `read_into` does, in half the time.
+
+    It stands here so that a worker loads torch, which takes 3 GiB of address space and seconds,
+    before the limits of a file count.
+    """
+    return read_into(path, arrays, preprocessings, with_torch)
 
 
 def with_torch(pixels: Pixels, size: tuple[int, int], interpolation: str, box: Box) -> Pixels:

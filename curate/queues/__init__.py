@@ -6,6 +6,15 @@ from curate.queues.filters import Filters
 from curate.queues.page import sheet
 from curate.queues.recipe import QUEUE_COLUMNS, Recipe
 from curate.queues.recipes import RECIPES
-from curate.queues.verb import queue
+from curate.queues.verb import Following, follow, queue
 
-__all__ = ["QUEUE_COLUMNS", "RECIPES", "Filters", "Recipe", "queue", "sheet"]
+__all__ = [
+    "QUEUE_COLUMNS",
+    "RECIPES",
+    "Filters",
+    "Following",
+    "Recipe",
+    "follow",
+    "queue",
+    "sheet",
+]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import pandas as pd
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from curate.core.errors import InputError, LibraryError
 from curate.queues.candidates import candidates
@@ -17,6 +19,9 @@ from curate.store import facts, runs, schema, views
 from curate.store.library import Library
 
 STAGE = "queue"
+
+PERIOD = 1.0
+"""Seconds between two looks for new predictions."""
 
 
 def queue(
@@ -62,7 +67,7 @@ def queue(
     PolicyError
         The filters contradict themselves.
     """
-    chosen = recipe_of(recipe)
+    recipe_of(recipe)
     parameters = {
         "recipe": recipe,
         "filters": asdict(filters),
@@ -71,17 +76,96 @@ def queue(
         "model": model,
     }
     with runs.running(library, STAGE, parameters, alone=False) as run:
-        with library.reading() as connection:
-            said = _predicted(library, connection, model)
-            counts = facts.class_counts(facts.images(connection), count)
-        check_class(filters.class_, said.classes, list(counts["label"]))
-        aim = Aim(counts, min_count, filters)
-        with views.asked(library, "predictions", "images") as answering:
-            found = candidates(answering, said.run_ids, filters, chosen.narrow(aim))
-        table = compose(chosen, found, aim)
-        table.attrs.update(model=said.model, checkpoint=said.path, other_models=said.others)
+        table, said = _queue(library, recipe, filters, min_count, count, model)
         run.summary.update(images=len(table), model=said.model, bulk_id=list(said.run_ids))
     return table
+
+
+def follow(
+    library: Library,
+    recipe: str,
+    filters: Filters,
+    *,
+    min_count: int,
+    count: str = "groups",
+    model: str | None = None,
+) -> Iterator[Following]:
+    """Give a queue again whenever there are new predictions, while bulk identifications run.
+
+    Parameters
+    ----------
+    library, recipe, filters, min_count, count, model
+        As `queue` takes them. Nothing is recorded.
+
+    Yields
+    ------
+    Following
+        At least one, at once; it ends when no bulk identification runs any more.
+
+    Raises
+    ------
+    InputError, PolicyError
+        As `queue`.
+    LibraryError
+        There are no predictions, and none are on their way.
+    """
+    recipe_of(recipe)
+    before = None
+    while True:
+        now, since = _state(library)
+        if now != before:
+            before = now
+            table = None
+            if now or since is None:
+                table, _ = _queue(library, recipe, filters, min_count, count, model)
+            yield Following(table, since)
+        if since is None:
+            return
+        time.sleep(PERIOD)
+
+
+@dataclass(frozen=True)
+class Following:
+    """A queue at one moment.
+
+    Attributes
+    ----------
+    table : DataFrame or None
+        As `queue` gives it; None while there are no predictions at all.
+    since : str or None
+        When the bulk identification began that runs now (ISO 8601, UTC); None where none does.
+    """
+
+    table: pd.DataFrame | None
+    since: str | None
+
+
+def _queue(
+    library: Library, recipe: str, filters: Filters, min_count: int, count: str, model: str | None
+) -> tuple[pd.DataFrame, _Predicted]:
+    chosen = recipe_of(recipe)
+    with library.reading() as connection:
+        said = _predicted(library, connection, model)
+        counts = facts.class_counts(facts.images(connection), count)
+    check_class(filters.class_, said.classes, list(counts["label"]))
+    aim = Aim(counts, min_count, filters)
+    with views.asked(library, "predictions", "images") as answering:
+        found = candidates(answering, said.run_ids, filters, chosen.narrow(aim))
+    table = compose(chosen, found, aim)
+    table.attrs.update(model=said.model, checkpoint=said.path, other_models=said.others)
+    return table, said
+
+
+def _state(library: Library) -> tuple[int, str | None]:
+    """Give the number of the last shard of predictions, and since when a bulk-id runs."""
+    table, shards = schema.runs, schema.shards
+    running = (table.c.stage == "bulk-id") & (table.c.status == "running")
+    with library.reading() as connection:
+        last = connection.scalar(
+            select(func.max(shards.c.shard_id)).where(shards.c.table == "predictions")
+        )
+        since = connection.scalar(select(func.min(table.c.started_at)).where(running))
+    return last or 0, since
 
 
 @dataclass(frozen=True)
