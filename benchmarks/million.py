@@ -173,49 +173,37 @@ def main() -> None:
     model = asked.scratch / "model.safetensors"
     make_files(asked.scratch / "files", numbers[-1])
     make_model(model)
-    last: dict[str, Any] = {}
+    rate = 0.0
     for number in numbers:
-        folder = (
-            asked.scratch / "files" if number == numbers[-1] else folder_of(asked.scratch, number)
-        )
         library = asked.scratch / f"library-{number}"
         shutil.rmtree(library, ignore_errors=True)
         library.mkdir()
-        last = run(command(model, folder, library))
-        again = run(command(model, folder, library))
+        line = command(model, folder_of(asked.scratch, number), library)
+        if number == numbers[-1] and asked.kills and rate:
+            told = killed(line, asked.kills, number / rate, random.Random(asked.seed))
+        else:
+            told = run(line)
+        rate = number / told["wall_s"]
+        again = run(line)
         assert again["computed"] == 0
-        line = {"files": number, **last, **checked(library, number), "again_s": again["wall_s"],
-                "again_peak_mb": again["peak_mb"]}  # fmt: skip
-        print(json.dumps(line), flush=True)
+        told |= {"again_s": again["wall_s"], "again_peak_mb": again["peak_mb"]}
+        print(json.dumps(told | checked(library, number)), flush=True)
         shutil.rmtree(library)
-    if asked.kills:
-        print(json.dumps(killed(asked, model, numbers[-1], last["wall_s"])), flush=True)
 
 
-def killed(asked: argparse.Namespace, model: Path, number: int, wall: float) -> dict[str, Any]:
-    """Do the largest number again with kills; give what that cost."""
-    chance = random.Random(asked.seed)
-    library = asked.scratch / "library-killed"
-    shutil.rmtree(library, ignore_errors=True)
-    library.mkdir()
-    line = command(model, asked.scratch / "files", library)
-    spent, kills, computed, peak = 0.0, 0, 0, 0.0
-    while True:
-        # So that as many kills as were asked for fall into one run's worth of time.
-        patience = (
-            chance.uniform(0.2, 1.8) * wall / (asked.kills + 1) if kills < asked.kills else None
-        )
-        told = run(line, patience)
-        spent += told["wall_s"]
-        peak = max(peak, told["peak_mb"])
-        if not told["killed"]:
-            computed = told["computed"]
-            break
-        kills += 1
-    sizes = checked(library, number)
-    shutil.rmtree(library)
-    return {"files": number, "kills": kills, "wall_s": spent, "undisturbed_s": wall,
-            "computed_by_the_last": computed, "peak_mb": peak, **sizes}  # fmt: skip
+def killed(line: list[str], kills: int, wall: float, chance: random.Random) -> dict[str, Any]:
+    """Run the command to its end though it is killed again and again; give what that took."""
+    attempts = []
+    while len(attempts) < kills or attempts[-1]["killed"]:
+        # So that the kills are spread over the time that one run would take.
+        patience = chance.uniform(0.2, 1.8) * wall / (kills + 1)
+        attempts.append(run(line, patience if len(attempts) < kills else None))
+        print(json.dumps(attempts[-1]), file=sys.stderr, flush=True)
+    return attempts[-1] | {
+        "kills": sum(attempt["killed"] for attempt in attempts),
+        "wall_s": sum(attempt["wall_s"] for attempt in attempts),
+        "peak_mb": max(attempt["peak_mb"] for attempt in attempts),
+    }
 
 
 if __name__ == "__main__":
