@@ -86,7 +86,7 @@ class Case:
     seconds : float
         Time for a forward limit.
     peers : mapping of str to Peer
-        Each at the fastest of the settings that were tried.
+        Each with its setting, which the table shows.
     """
 
     models: Sequence[str]
@@ -197,9 +197,10 @@ class Bench:
         if self.gpu:
             asked = {"photos": str(self.photos), "side": 224}
             yield self._step("decoding on the GPU (torchvision)", "decode_on_gpu", asked), None
+        config = self._config(model, weights)
         for program, peer in self.case.peers.items():
             if not self.options.only or peer[0] in self.options.only:
-                yield self._peer(program, peer, model, weights)
+                yield self._peer(program, peer, model, weights, config)
 
     def _weights(self, model: str) -> Path:
         given = dict(part.rsplit("=", 1) for part in self.options.weights)
@@ -219,6 +220,14 @@ class Bench:
         if done.code:
             raise SystemExit(f"{model}: {_last_line(done.err)}")
         return out
+
+    def _config(self, model: str, weights: Path) -> dict[str, Any]:
+        asked = {"weights": str(weights), "arch": model, "classes": str(self.classes)}
+        done = self._run_step("config", asked)
+        if done.code:
+            raise SystemExit(f"{model}: {_last_line(done.err)}")
+        told: dict[str, Any] = json.loads(_last_line(done.out))
+        return told
 
     def _ours(
         self, program: str, model: str, weights: Path, arguments: Sequence[str]
@@ -246,7 +255,7 @@ class Bench:
     def _limit(
         self, named: str, step: str, model: str, weights: Path, plan: dict[str, Any]
     ) -> Record:
-        task = {
+        task: dict[str, Any] = {
             "photos": str(self.photos),
             "weights": str(weights),
             "arch": model,
@@ -270,7 +279,7 @@ class Bench:
         return run(command, environment=_ENVIRONMENT)
 
     def _peer(
-        self, program: str, peer: Peer, model: str, weights: Path
+        self, program: str, peer: Peer, model: str, weights: Path, config: dict[str, Any]
     ) -> tuple[Record, Path | None]:
         name, setting = peer
         call = parse(model)[0]
@@ -281,6 +290,7 @@ class Bench:
             "arch": call.name,
             "arguments": call.keywords,
             "weights": str(weights),
+            "config": config,
             "device": self.options.device,
             "out": str(rows),
             "setting": setting,
@@ -302,6 +312,8 @@ class Bench:
 def main() -> None:
     """Measure everything, print the tables, write them down."""
     options = _options()
+    if options.device == "cuda" and shutil.which("nvidia-smi") is None:
+        raise SystemExit("--device cuda: there is no NVIDIA GPU here (no nvidia-smi)")
     started = time.monotonic()
     case = _cases(engine.available_cores())[options.device]
     chosen = {name: getattr(options, name) for name in ("models", "copies", "sample", "seconds")}

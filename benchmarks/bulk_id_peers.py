@@ -3,10 +3,10 @@
     PYTHON benchmarks/bulk_id_peers.py NAME TASK
 
 TASK is JSON: `first` and `folder` (flat folders of images), `arch` and `arguments` (of timm),
-`weights`, `device`, `out` (a CSV to write), `setting` (see each peer). The models and their
-transforms are timm's in all of them, so only what is around them differs. A pass over `first` comes
-before the one over `folder`, and is taken off: what is printed is the pace of the rest, when all
-that has to start has started.
+`weights`, `config` (the model's transform, as timm writes it), `device`, `out` (a CSV to write),
+`setting` (see each peer). The models and their transforms are timm's in all of them, so only what
+is around them differs. A pass over `first` comes before the one over `folder`, and is taken off:
+what is printed is the pace of the rest, when all that has to start has started.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ import pandas as pd
 import timm
 import torch
 from PIL import Image
-from timm.data import create_dataset, create_loader, create_transform, resolve_data_config
+
+data: Any = timm.data
 
 CLASSES = 1000
 TOP = 5
@@ -67,15 +69,16 @@ def timm_script(task: Task) -> Callable[[Path], Table]:
     model = _model(task).to(device)
     if setting["channels_last"]:
         model = model.to(memory_format=torch.channels_last)
-    config = resolve_data_config({}, model=model)
-    mixed = nullcontext
-    if setting["amp"]:
-        kind = getattr(torch, setting["amp"])
-        mixed = lambda: torch.autocast(device.type, kind)  # noqa: E731  # as its script does
+    config = data.resolve_data_config(task["config"], model=model)
+
+    def mixed() -> AbstractContextManager[Any]:
+        if not setting["amp"]:
+            return nullcontext()
+        return torch.autocast(device.type, getattr(torch, setting["amp"]))
 
     def over(folder: Path) -> Table:
-        loader = create_loader(
-            create_dataset(name="", root=str(folder)),
+        loader = data.create_loader(
+            data.create_dataset(name="", root=str(folder)),
             batch_size=setting["batch_size"],
             use_prefetcher=True,
             num_workers=setting["workers"],
@@ -101,10 +104,9 @@ def transformers_pipeline(task: Task) -> Callable[[Path], Table]:
 
     `setting`: `batch_size`, `workers`, `dtype`.
     """
-    import transformers
-
+    transformers = import_module("transformers")
     setting = task["setting"]
-    inner = timm.create_model(task["arch"], num_classes=CLASSES, **task["arguments"])
+    inner: Any = timm.create_model(task["arch"], num_classes=CLASSES, **task["arguments"])
     settings = transformers.TimmWrapperConfig(
         architecture=task["arch"],
         pretrained_cfg=dict(inner.pretrained_cfg),
@@ -116,7 +118,8 @@ def transformers_pipeline(task: Task) -> Callable[[Path], Table]:
     model = transformers.TimmWrapperForImageClassification(settings)
     timm.models.load_checkpoint(model.timm_model, task["weights"])
     processor = transformers.TimmWrapperImageProcessor(
-        pretrained_cfg={**inner.pretrained_cfg, "num_classes": CLASSES}, architecture=task["arch"]
+        pretrained_cfg={**inner.pretrained_cfg, **task["config"], "num_classes": CLASSES},
+        architecture=task["arch"],
     )
     ask = transformers.pipeline(
         "image-classification",
@@ -145,15 +148,15 @@ def ray_data(task: Task) -> Callable[[Path], Table]:
     `setting`: `batch_size`, `cpus` (that Ray may hand out), `threads` (of torch in the actor),
     `actor` (CPUs that Ray counts for it; with 1, Ray puts the transform into the actor on a CPU).
     """
-    import ray
-
+    ray = import_module("ray")
+    import_module("ray.data")
     setting = task["setting"]
     cuda = task["device"] != "cpu"
     ray.init(num_cpus=setting["cpus"], include_dashboard=False, log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False
-    config = resolve_data_config({}, model=_model(task))
+    config = data.resolve_data_config(task["config"], model=_model(task))
 
-    change = create_transform(**config)
+    change = data.create_transform(**config)
 
     def transform(row: dict[str, Any]) -> dict[str, Any]:
         return {"pixels": change(Image.fromarray(row["image"])).numpy(), "path": row["path"]}

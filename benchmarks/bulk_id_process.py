@@ -66,7 +66,8 @@ def run(
     moments: list[tuple[float, float, float]] = []
     watcher = subprocess.Popen(_GPU, stdout=subprocess.PIPE, text=True) if gpu else None
     if watcher is not None:
-        threading.Thread(target=_follow, args=(watcher, moments), daemon=True).start()
+        following = threading.Thread(target=_follow, args=(watcher, moments))
+        following.start()
     peak, several = 0.0, list[float]()
     with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
         started = time.monotonic()
@@ -86,6 +87,7 @@ def run(
         if watcher is not None:
             watcher.terminate()
             watcher.wait()
+            following.join()
         out.seek(0)
         err.seek(0)
         return Finished(
@@ -143,6 +145,7 @@ def megabytes(process: int, proc: Path = Path("/proc")) -> float:
 
 def _follow(watcher: subprocess.Popen[str], moments: list[tuple[float, float, float]]) -> None:
     assert watcher.stdout is not None
-    for line in watcher.stdout:
-        used, held = line.split(",")
-        moments.append((time.monotonic(), float(used) / 100, float(held)))
+    with watcher.stdout as lines:
+        for line in lines:
+            used, held = line.split(",")
+            moments.append((time.monotonic(), float(used) / 100, float(held)))

@@ -12,9 +12,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,9 @@ def main() -> None:
 def make(arch: str, arguments: Mapping[str, Any], photos: str, out: str) -> dict[str, Any]:
     """Write a model with random weights, the same in every run, that tells photos apart."""
     torch.manual_seed(0)
-    model = timm.create_model(arch, num_classes=CLASSES, **arguments)
-    used = Preprocessing.from_data_config(timm.data.resolve_data_config({}, model=model))
+    data: Any = timm.data
+    model: Any = timm.create_model(arch, num_classes=CLASSES, **arguments)
+    used = Preprocessing.from_data_config(data.resolve_data_config({}, model=model))
     pixels = torch.from_numpy(_some(Path(photos), used, SEEN)).permute(0, 3, 1, 2)
     shown = (pixels / 255 - torch.tensor(used.mean).view(3, 1, 1)) / torch.tensor(used.std).view(
         3, 1, 1
@@ -75,6 +77,12 @@ def make(arch: str, arguments: Mapping[str, Any], photos: str, out: str) -> dict
         head.bias.zero_()
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, out)
     return {"arch": arch}
+
+
+def config(weights: str, arch: str, classes: str) -> dict[str, Any]:
+    """Give the preprocessing of a model as timm writes it; a file may name another than timm's."""
+    used = checkpoints.load(weights, arch, classes).preprocessing.to_json()
+    return {"input_size": [3, used.pop("height"), used.pop("width")], **used}
 
 
 def decode(
@@ -131,18 +139,17 @@ def decode_on_gpu(photos: str, side: int, batch_size: int = 128) -> dict[str, An
 
     Files of other formats are left out. The resize is as timm's: shorter side, antialiased, crop.
     """
-    from torchvision.io import ImageReadMode, decode_jpeg
-    from torchvision.transforms.v2 import functional
-
+    io = import_module("torchvision.io")
+    functional = import_module("torchvision.transforms.v2.functional")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     files = [file for file in sorted(Path(photos).iterdir()) if file.suffix in (".jpg", ".jpeg")]
     resized = round(side / 0.875)
 
-    def read(some: list[Path]) -> list[torch.Tensor]:
+    def read(some: Sequence[Path]) -> list[torch.Tensor]:
         return [torch.frombuffer(bytearray(file.read_bytes()), dtype=torch.uint8) for file in some]
 
-    def work(some: list[Path]) -> int:
-        decoded = decode_jpeg(read(some), mode=ImageReadMode.RGB, device=device)
+    def work(some: Sequence[Path]) -> int:
+        decoded = io.decode_jpeg(read(some), mode=io.ImageReadMode.RGB, device=device)
         small = [functional.resize(image, [resized], antialias=True) for image in decoded]
         return len(torch.stack([functional.center_crop(image, [side]) for image in small]))
 
@@ -158,6 +165,7 @@ def decode_on_gpu(photos: str, side: int, batch_size: int = 128) -> dict[str, An
 
 STEPS: dict[str, Callable[..., dict[str, Any]]] = {
     "make": make,
+    "config": config,
     "decode": decode,
     "forward": forward,
     "decode_on_gpu": decode_on_gpu,

@@ -193,7 +193,7 @@ def main() -> None:
 
 def killed(line: list[str], kills: int, wall: float, chance: random.Random) -> dict[str, Any]:
     """Run the command to its end though it is killed again and again; give what that took."""
-    attempts = []
+    attempts: list[dict[str, Any]] = []
     while len(attempts) < kills or attempts[-1]["killed"]:
         # So that the kills are spread over the time that one run would take.
         patience = chance.uniform(0.2, 1.8) * wall / (kills + 1)

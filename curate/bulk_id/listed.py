@@ -82,6 +82,15 @@ class Listed:
         for row in self._rows.execute(query, (self._limit,)):
             yield FileEntry(*row)
 
+    def some(self, number: int) -> list[FileEntry]:
+        """Give some of the files that are to do, from all over the places."""
+        rows = self._rows.execute(
+            "SELECT path, bytes, mtime_ns, inode FROM found WHERE rank IS NOT NULL "
+            "ORDER BY (inode & 0xffffffff) * 2654435761 % 4294967296, path LIMIT ?",
+            (number,),
+        )
+        return [FileEntry(*row) for row in rows]
+
     def pages(self) -> Iterator[list[FileEntry]]:
         """Give all that was found, by path, some at a time."""
         last = b""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 
+import numpy as np
 import torch
 
 from curate import engine
 from curate.bulk_id.thinking import Ask, Means, Thinker
 from curate.core.chunks import batched
 from curate.core.files import FileEntry
+from curate.core.images import Pixels
 from curate.engine import Computed, Limits, Outcome, Stream, Work
 from curate.engine.cluster import Cluster, Crash, each_chunk
 from curate.models.checkpoint import Checkpoint
@@ -75,7 +77,13 @@ def chunk_identifier(
     return lambda chunk: list(stream.run(chunk))
 
 
-def thinker_of(models: Sequence[Checkpoint], ask: Ask, means: Means, images: int | None) -> Thinker:
+def thinker_of(
+    models: Sequence[Checkpoint],
+    ask: Ask,
+    means: Means,
+    images: int | None,
+    sample: Sequence[FileEntry] = (),
+) -> Thinker:
     """Load models, each run in the way that is fastest on this machine.
 
     Parameters
@@ -88,6 +96,8 @@ def thinker_of(models: Sequence[Checkpoint], ask: Ask, means: Means, images: int
         What the user has settled of how.
     images : int or None
         How many images there are: for few, nothing is measured.
+    sample : sequence of FileEntry
+        Files on which ways to run the models are compared; made-up pixels when not given.
     """
     planned = [
         plan_of(
@@ -99,6 +109,7 @@ def thinker_of(models: Sequence[Checkpoint], ask: Ask, means: Means, images: int
             batch_size=means.batch_size or None,
             cores=engine.available_cores(),
             features=ask.embeddings or model.novelty is not None,
+            sample=_prepared(sample, model),
         )
         for model in models
     ]
@@ -106,6 +117,17 @@ def thinker_of(models: Sequence[Checkpoint], ask: Ask, means: Means, images: int
     plans, measured = [plan for plan, _ in planned], [table for _, table in planned]
     devices = all_devices(means.device, plans[0].device)
     return Thinker(models, plans, ask, measured, devices=devices, many=many)
+
+
+def _prepared(sample: Sequence[FileEntry], model: Checkpoint) -> Pixels | None:
+    """Read some files for a model; in workers, as nobody knows yet what they hold."""
+    if not sample:
+        return None
+    work = Work("curate.models.reading:read_prepared", {"preprocessing": model.preprocessing})
+    read = engine.backend("processes")(sample, work, engine.available_cores(), Limits())
+    pixels = {outcome.entry.path: outcome.value[1] for outcome in read if not outcome.reason}
+    # In the order of the paths, so that the comparison is the same each time.
+    return np.stack([pixels[path] for path in sorted(pixels)]) if pixels else None
 
 
 def all_devices(asked: str, planned: str) -> list[str]:

@@ -80,7 +80,8 @@ class Results:
     def table(self) -> pd.DataFrame:
         """Give the whole table."""
         with self._rows() as answering:
-            found: pd.DataFrame = _in_order(answering).df()
+            # By way of Arrow, a column has its type whatever is missing in it.
+            found: pd.DataFrame = _in_order(answering).to_arrow_table().to_pandas()
         return found
 
     def pieces(self, width: int) -> Iterator[pd.DataFrame]:

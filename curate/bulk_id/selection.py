@@ -44,11 +44,6 @@ class Selection:
                 "Give one: how many, or how many of all.",
             )
 
-    @property
-    def partial(self) -> bool:
-        """Whether files may be left."""
-        return any(v is not None for v in (self.limit, self.sample, self.since, self.seconds))
-
 
 def duration(text: str) -> float:
     """Read ``90s``, ``30m``, ``1.5h``, ``2d`` or ``1w`` as seconds."""

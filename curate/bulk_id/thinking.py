@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from curate.core.errors import CheckpointError, InputError
 from curate.engine import Form, Work
 from curate.engine.arena import Bytes
+from curate.models.backends import BACKENDS
 from curate.models.checkpoint import Checkpoint
+from curate.models.network import DTYPES
 from curate.models.preprocess import Preprocessing
 from curate.models.runner import Plan, Runner
 from curate.models.scores import Columns, mean_of, score_table
@@ -50,6 +52,14 @@ class Means:
     precision: str = "auto"
     batch_size: int = 0
     workers: int = 0
+
+    def __post_init__(self) -> None:
+        for name, known in (("backend", BACKENDS), ("precision", DTYPES)):
+            value = getattr(self, name)
+            if value != "auto" and value not in known:
+                raise InputError(
+                    f"{name} {value!r}", "is not known", f"Known: auto, {', '.join(known)}."
+                )
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from curate import engine
 from curate.bulk_id import columns
 from curate.bulk_id.done import STAGE, Ids, ids_in, is_done, runs_of
-from curate.bulk_id.listed import Listed
+from curate.bulk_id.listed import Counts, Listed
 from curate.bulk_id.pipeline import answered, answered_on, thinker_of
 from curate.bulk_id.results import Results
 from curate.bulk_id.selection import Selection
@@ -34,6 +34,7 @@ from curate.engine import Computed
 from curate.engine.cluster import Cluster
 from curate.models import checkpoint as checkpoints
 from curate.models.checkpoint import Checkpoint
+from curate.models.plan import FEW, SAMPLED
 from curate.store import decisions, duplicates, files, runs, shards
 from curate.store.files import FileRow
 from curate.store.library import Library
@@ -136,6 +137,8 @@ def bulk_id(
         A checkpoint cannot be used, or its classes are not this library's.
     """
     ask, means, selection = ask or Ask(), means or Means(), selection or Selection()
+    if engine_name != "ray":
+        engine.stream(engine_name)
     places = [place_of(root, schemes) for root in roots]
     _refuse_empty(places)
     asked = [models] if isinstance(models, str | os.PathLike) else list(models)
@@ -151,57 +154,57 @@ def bulk_id(
         "roots": [paths.to_text(place.path) for place in places],
         "throw_away": any(checkpoint.throw_away for checkpoint in loaded),
     }
+    plan, passed, missed = pd.DataFrame(), Walked(), dict[bytes, str]()
+
+    def blocks(listed: Listed, counts: Counts) -> Generator[Computed, None, None]:
+        nonlocal plan
+        todo = _in_time(listed.todo(), selection.seconds)
+        if engine_name == "ray":
+            return answered_on(todo, loaded, ask, means, cluster or Cluster())
+        sample = listed.some(SAMPLED) if counts.todo >= FEW else []
+        thinker = thinker_of(loaded, ask, means, counts.todo, sample)
+        plan = pd.concat(thinker.measured, ignore_index=True)
+        if announce is not None:
+            announce(plan)
+        return answered(todo, thinker, engine_name, means.workers)
+
     with runs.running(library, STAGE, parameters, key) as run:
-        dropped = sum(
+        dropped = [
             shard.rows
             for table in (columns.PREDICTIONS, columns.EMBEDDINGS)
             for shard in shards.tidy(library, table)
-        )
-        # Where embeddings are asked for, an image is done when it has one too.
-        wanted = [columns.PREDICTIONS, *([columns.EMBEDDINGS] if ask.embeddings else [])]
-        with library.reading() as connection:
-            same = runs_of(connection, key)
-            done = [ids_in(library, connection, table, same) for table in wanted]
+        ]
         listed = Listed(selection.limit if selection.sample is None else selection.sample)
-        passed = Walked()
-        _list(library, listed, places, passed, _ranks(library, selection, done))
+        rank = _ranks(library, selection, _done(library, key, ask))
+        _list(library, listed, places, passed, rank)
         counts = listed.counts()
-        missed: dict[bytes, str] = {}
-        seconds, computed, plan = 0.0, 0, pd.DataFrame()
+        seconds, computed = 0.0, 0
         if counts.todo:
-            todo = _in_time(listed.todo(), selection.seconds)
-            if engine_name == "ray":
-                blocks = answered_on(todo, loaded, ask, means, cluster or Cluster())
-            else:
-                thinker = thinker_of(loaded, ask, means, counts.todo)
-                plan = pd.concat(thinker.measured, ignore_index=True)
-                if announce is not None:
-                    announce(plan)
-                blocks = answered(todo, thinker, engine_name, means.workers)
+            made = blocks(listed, counts)
             start = time.monotonic()
-            computed = _keep(library, run.run_id, blocks, counts.todo, missed)
+            computed = _keep(library, run.run_id, made, counts.todo, missed)
             seconds = time.monotonic() - start
         _mark_gone(library, run.run_id, places, listed, passed)
-        with library.reading() as connection:
-            counting = runs_of(connection, key)
-        results = Results(library, listed, passed, counting, missed)
+        counted = {
+            "found": counts.found,
+            "computed": computed,
+            "left": counts.wanted - computed,
+            "links": passed.links,
+            "dropped": sum(dropped),
+        }
         unlisted = [f"{paths.to_text(folder)}: {why}" for folder, why in passed.failed]
-        found = Identified(
-            results,
-            loaded,
-            plan,
-            {
-                "found": counts.found,
-                "computed": computed,
-                "left": counts.wanted - computed,
-                "links": passed.links,
-                "dropped": dropped,
-            },
-            seconds,
-            unlisted,
-        )
-        run.summary.update(found.counts, seconds=seconds, unlisted=unlisted)
-    return found
+        run.summary.update(counted, seconds=seconds, unlisted=unlisted)
+    with library.reading() as connection:
+        results = Results(library, listed, passed, runs_of(connection, key), missed)
+    return Identified(results, loaded, plan, counted, seconds, unlisted)
+
+
+def _done(library: Library, key: str, ask: Ask) -> list[Ids]:
+    """Give the images that have all that is asked, by the tables that it lies in."""
+    tables = [columns.PREDICTIONS, *([columns.EMBEDDINGS] if ask.embeddings else [])]
+    with library.reading() as connection:
+        same = runs_of(connection, key)
+        return [ids_in(library, connection, table, same) for table in tables]
 
 
 def _computing(loaded: Sequence[Checkpoint], ask: Ask) -> dict[str, Any]:

@@ -64,9 +64,7 @@ def queue(
     min_count: MinCount = None,
     follow: Annotated[
         bool,
-        typer.Option(
-            "--follow", help="Show it again as it grows, until no bulk-id runs any more."
-        ),
+        typer.Option("--follow", help="Show it again as it grows, until no bulk-id runs any more."),
     ] = False,
     sheet: SheetOption = None,
     library: LibraryOption = None,

@@ -32,7 +32,8 @@ class FileEntry:
     @classmethod
     def of(cls, path: builtins.bytes, status: os.stat_result) -> FileEntry:
         """Give the entry of a file from its status."""
-        return cls(path, status.st_size, status.st_mtime_ns, status.st_ino)
+        # Databases have signed numbers, and some file systems use the 64th bit.
+        return cls(path, status.st_size, status.st_mtime_ns, status.st_ino & (1 << 63) - 1)
 
 
 @dataclass

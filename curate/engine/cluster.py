@@ -20,7 +20,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -148,7 +148,7 @@ class _Mapper:
 
 def each_chunk(
     chunks: Iterable[list[FileEntry]], work: Work, cluster: Cluster
-) -> Iterator[tuple[list[FileEntry], Any]]:
+) -> Generator[tuple[list[FileEntry], Any], None, None]:
     """Map chunks of files on a Ray cluster, in the order in which results come.
 
     Every file comes back exactly once, whatever becomes of the actors and nodes. An actor that ends

@@ -33,8 +33,11 @@ LARGEST_DIFFERENCE = 0.02
 FEW = 1_000
 """Images; for fewer, building the candidates takes longer than the run."""
 
-WORTH = 20
-"""A run that lasts less than this many times the measuring is not measured for."""
+SOON = 20.0
+"""Seconds; a run that is over so soon takes the first plan."""
+
+PART = 0.1
+"""Part of a run's time that its measuring may take."""
 
 LONG = 900.0
 """Seconds of running above which compiling (half a minute to two) is tried."""
@@ -124,11 +127,13 @@ def plan_of(
     try:
         race = _Race(checkpoint, features, pixels, seconds / _SHARES, precision != "auto", first)
         race.run(first)
-        if images is None or images / race.best.rate > WORTH * seconds:
+        length = np.inf if images is None else images / race.best.rate
+        if length > SOON:
+            race.seconds = min(race.seconds, PART * length / _SHARES)
             for plan in _kinds(first, backend, precision):
                 race.run(plan)
-            length = 0.0 if images is None else images / race.best.rate
-            for plan in _variations(race.best.plan, batch_size, cores, length):
+            left = 0.0 if images is None else images / race.best.rate
+            for plan in _variations(race.best.plan, batch_size, cores, left):
                 race.run(plan)
     finally:
         torch.set_num_threads(before)

@@ -18,8 +18,6 @@ from curate.models.reading import read_into
 
 _FILTERS = ("bilinear", "bicubic")
 
-torch.set_num_threads(1)
-
 
 def read_into_fast(
     path: bytes, arrays: Sequence[Pixels], preprocessings: Sequence[Preprocessing]

@@ -35,9 +35,7 @@ def energy(logits: NDArray[Any], temperature: float = 1.0) -> NDArray[np.float64
     return np.asarray(-temperature * (top + np.log(total)))
 
 
-def mean_of(
-    logits: Sequence[NDArray[Any]], temperatures: Sequence[float]
-) -> NDArray[np.float64]:
+def mean_of(logits: Sequence[NDArray[Any]], temperatures: Sequence[float]) -> NDArray[np.float64]:
     """Let several models speak with one voice.
 
     Parameters

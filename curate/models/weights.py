@@ -8,6 +8,7 @@ import json
 import struct
 import warnings
 import zipfile
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -26,7 +27,6 @@ OURS = "curate"
 """Metadata of this name make a file one of ours, written by `WRITERS`."""
 
 _NOVELTY = "novelty"
-_NOVELTY_PREFIX = f"{_NOVELTY}."
 _REMEDY = "Give a checkpoint: .safetensors, .pt or .pth"
 # The weights with averaging first: they are the ones that timm reports.
 _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "module")
@@ -149,11 +149,13 @@ def _read_safetensors(file: IO[bytes], source: str) -> Content:
         ) from error
     if not isinstance(metadata, dict) or OURS not in metadata:
         return Content(_unprefixed(tensors), metadata if isinstance(metadata, dict) else {})
-    novelty = {
-        key.removeprefix(_NOVELTY_PREFIX): tensors.pop(key)
-        for key in list(tensors)
-        if key.startswith(_NOVELTY_PREFIX)
-    }
+    try:
+        packed = b64decode(metadata.get(_NOVELTY, ""), validate=True)
+        novelty = safetensors.torch.load(packed) if packed else {}
+    except (safetensors.SafetensorError, ValueError, TypeError) as error:
+        raise CheckpointError(
+            source, f"its novelty statistics are broken ({_first_line(error)})", _REMEDY
+        ) from error
     return Content(_unprefixed(tensors), metadata, novelty)
 
 
@@ -240,9 +242,12 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _write_safetensors(content: Content) -> bytes:
-    # One name space for all tensors: no module of timm's is called novelty.
-    novelty = {f"{_NOVELTY_PREFIX}{key}": value for key, value in content.novelty.items()}
-    return safetensors.torch.save(_plain({**content.tensors, **novelty}), dict(content.metadata))
+    metadata = dict(content.metadata)
+    if content.novelty:
+        # As text: a tensor that no module has would make others refuse the file.
+        packed = safetensors.torch.save(_plain(content.novelty))
+        metadata[_NOVELTY] = b64encode(packed).decode()
+    return safetensors.torch.save(_plain(content.tensors), metadata)
 
 
 def _write_torch(content: Content) -> bytes:

@@ -157,6 +157,6 @@ def _has(path: Path, columns: pa.Schema | None) -> bool:
 
 _MAKER = {
     "looks": "curate scan",
-    "predictions": "curate bulk-id",
+    **dict.fromkeys(("predictions", "embeddings"), "curate bulk-id"),
     **dict.fromkeys(("fingerprints", "alike", "compared"), "curate duplicates"),
 }

@@ -73,3 +73,12 @@ def test_the_gpu_counts_while_there_are_workers() -> None:
 @pytest.mark.parametrize("several", [[], [5.0, 6.0]])
 def test_without_workers_or_looks_nothing_is_said_of_the_gpu(several: list[float]) -> None:
     assert math.isnan(busy([(1.0, 0.5, 10.0)], several))
+
+
+def test_what_the_driver_says_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\nwhile true; do echo '75, 1200'; sleep 0.1; done\n")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    done = run([sys.executable, "-c", HOLDS, HOLDS], gpu=True)
+    assert (done.busy, done.gpu_megabytes) == (0.75, 1200)

@@ -110,7 +110,7 @@ def test_the_report_says_what_was_measured_and_what_failed() -> None:
     assert told.startswith("* two cores\n")
     assert "| curate | 68 (45–90) | 10% (10%–10%) | 90% (90%–90%) |" in told
     assert "| curate / timm | 3.00 (3.00–3.00) |" in told
-    assert "| net | curate | fp32 | 10 | 9 | 0.0100 | 0.02000 |" in told
+    assert "| net | curate | fp32 | 10 | 9 | 0.0100 | 2.0e-02 |" in told
     assert "* Ray Data with net failed: no ray" in told
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,7 +69,7 @@ def test_a_rank_is_given_with_what_is_known_of_each_file(monkeypatch: pytest.Mon
     asked: list[int] = []
     advanced: list[int] = []
 
-    def known(paths: list[bytes]) -> dict[bytes, FileRow]:
+    def known(paths: Sequence[bytes]) -> dict[bytes, FileRow]:
         asked.append(len(paths))
         return {path: rows[path] for path in paths if path in rows}
 

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from curate.bulk_id import Ask, Identified, Selection, verb
 from curate.bulk_id.selection import duration, moment
 from curate.core.errors import InputError
+from curate.core.files import FileEntry
 from curate.scan import scan
 from curate.store import duplicates, files, runs, schema
 from curate.store.library import Library
@@ -37,7 +38,9 @@ def test_durations(text: str, seconds: float) -> None:
     assert duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "m", "30", "0s", "-1h", "nans", "infd", "1e999s", "3x", "1 m2"])
+@pytest.mark.parametrize(
+    "text", ["", "m", "30", "0s", "-1h", "nans", "infd", "1e999s", "3x", "1 m2"]
+)
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="duration"):
         duration(text)
@@ -163,7 +166,7 @@ def test_when_the_time_is_up_the_rest_is_left(
     photos(tmp_path / "pool", 20)
     ticks = iter(range(1000))
     with monkeypatch.context() as patch:
-        patch.setattr(verb.time, "monotonic", lambda: float(next(ticks)))
+        patch.setattr("time.monotonic", lambda: float(next(ticks)))
         short = Selection(seconds=9)
         found = identified(library, model, [tmp_path / "pool"], selection=short)
     assert 0 < found.counts["computed"] < 20
@@ -223,5 +226,5 @@ def names(found: Identified) -> list[str]:
     return [Path(path).name for path in found.table["path"]]
 
 
-def _entry(path: Path) -> verb.FileEntry:
-    return verb.FileEntry(str(path).encode(), 1, 1, 1)
+def _entry(path: Path) -> FileEntry:
+    return FileEntry(str(path).encode(), 1, 1, 1)

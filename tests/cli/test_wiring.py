@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -9,8 +10,10 @@ from unittest.mock import patch
 import pandas as pd
 import pytest
 
+from curate.bulk_id import Ask, Means, Selection
 from curate.cli.main import EXPECTED, answer
 from curate.core.errors import InputError
+from curate.engine.cluster import Cluster
 from curate.splits import SplitPolicy
 from curate.store.library import opened
 
@@ -43,16 +46,19 @@ def library(tmp_path: Path) -> Path:
         ),
         (
             ["bulk-id", "a", "b", "--model", "m.pt", "--arch", "resnet18", "--top", "3"],
-            "curate.identify.bulk_id",
-            [Path("m.pt"), [Path("a"), Path("b")]],
+            "curate.bulk_id.bulk_id",
+            [[Path("m.pt")], ["a", "b"]],
             {
                 "arch": "resnet18",
                 "classes": None,
                 "other_classes": False,
-                "top": 3,
-                "device": "auto",
-                "batch_size": 32,
-                "workers": 0,
+                "ask": Ask(top=3),
+                "means": Means(),
+                "selection": Selection(),
+                "engine_name": "processes",
+                "cluster": Cluster(),
+                "schemes": [],
+                "announce": None,
             },
         ),
         (
@@ -80,6 +86,26 @@ def test_a_command_calls_its_verb(
     assert place.root == library
     assert arguments == positional
     assert options == keywords
+
+
+def test_bulk_id_passes_what_it_is_asked(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(library)
+    line = (
+        "bulk-id a --model m.pt --model n.pt --tta flip --embeddings --sample 9 --seed 4 "
+        "--since 2026-11-01T00:00+00:00 --time-budget 1.5h --device cpu --backend onnx "
+        "--precision fp32 --batch-size 8 --workers 3 --explain-plan --engine ray "
+        "--ray-address auto"
+    )
+    with patch("curate.bulk_id.bulk_id", side_effect=InputError("stop", "here", "now")) as called:
+        assert answer(line.split()) == EXPECTED
+    (_, models, places), options = called.call_args
+    assert (models, places) == ([Path("m.pt"), Path("n.pt")], ["a"])
+    assert options["ask"] == Ask(5, "flip", True)
+    assert options["means"] == Means("cpu", "onnx", "fp32", 8, 3)
+    since = datetime(2026, 11, 1, tzinfo=UTC)
+    assert options["selection"] == Selection(None, 9, 4, since, 5400)
+    assert (options["engine_name"], options["cluster"]) == ("ray", Cluster("auto"))
+    assert callable(options["announce"])
 
 
 def test_queue_passes_filters(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:

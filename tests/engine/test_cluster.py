@@ -270,7 +270,7 @@ def test_closing_early_leaves_nothing_and_says_nothing(
     assert actors
     assert set_by_us() == environment
     assert signal.getsignal(signal.SIGTERM) == terminated
-    answers.close()  # type: ignore[attr-defined]  # it is a generator
+    answers.close()
     deadline = time.monotonic() + 10
     while (descendants().keys() - before.keys() or alive(actors)) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -50,10 +51,11 @@ def children() -> set[int]:
     """Living processes that this one started."""
     found = set()
     for task in Path("/proc/self/task").iterdir():
-        for pid in (task / "children").read_text().split():
-            command = Path(f"/proc/{pid}/cmdline")
-            if command.exists() and b"curate.engine.worker" in command.read_bytes():
-                found.add(int(pid))
+        # A thread or a process may end while we look.
+        with suppress(FileNotFoundError):
+            for pid in (task / "children").read_text().split():
+                if b"curate.engine.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.add(int(pid))
     return found
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curate.core.errors import FaultsError, InputError
-from curate.formats.tables import read_rows, write_csv, write_parquet
+from curate.formats.tables import (
+    read_rows,
+    write_csv,
+    write_csv_pieces,
+    write_parquet,
+    write_parquet_pieces,
+)
 
 LIVE = ("=", "+", "-", "@", "\t", "\r", "\n")
 CELLS = st.text(
@@ -210,3 +218,28 @@ def test_parquet_comes_back() -> None:
     table = pd.DataFrame({"label": ["=1", None], "score": [0.1, np.nan], "n": [1, 2]})
     write_parquet(table, Path("t.parquet"))
     pd.testing.assert_frame_equal(pd.read_parquet("t.parquet"), table)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(CELLS, st.floats(allow_nan=False)), max_size=9), st.data())
+def test_a_table_in_pieces_is_the_table(rows: list[tuple[str, float]], data: st.DataObject) -> None:
+    table = pd.DataFrame(rows, columns=["text", "number"]).astype({"text": "str", "number": float})
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=3)))
+    bounds = [0, *cuts, len(rows)]
+    pieces = [table[low:high] for low, high in pairwise(bounds)]
+    write_csv(table, Path("whole.csv"))
+    write_csv_pieces(iter(pieces), Path("pieces.csv"))
+    assert Path("pieces.csv").read_bytes() == Path("whole.csv").read_bytes()
+    write_parquet_pieces(iter(pieces), Path("pieces.parquet"))
+    pd.testing.assert_frame_equal(pd.read_parquet("pieces.parquet"), table)
+
+
+def test_pieces_that_break_off_leave_no_file() -> None:
+    def breaking() -> Iterator[pd.DataFrame]:
+        yield pd.DataFrame({"a": [1]})
+        raise KeyError("gone")
+
+    for write, name in ((write_csv_pieces, "t.csv"), (write_parquet_pieces, "t.parquet")):
+        with pytest.raises(KeyError):
+            write(breaking(), Path(name))
+        assert not list(Path().iterdir())

@@ -6,6 +6,7 @@ import json
 import os
 import struct
 import zipfile
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -469,11 +470,13 @@ def test_novelty_survives_the_file_bit_for_bit(
     assert saved.digest != plain.digest
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_timm_still_loads_the_state_dict_beside_the_statistics(
-    tmp_path: Path, checkpoint: Checkpoint
+    tmp_path: Path, checkpoint: Checkpoint, suffix: str
 ) -> None:
-    save(replace(checkpoint, novelty=statistics()), tmp_path / "a.pt")
-    model = timm.create_model("test_resnet", num_classes=3, checkpoint_path=tmp_path / "a.pt")
+    path = tmp_path / f"a{suffix}"
+    save(replace(checkpoint, novelty=statistics()), path)
+    model = timm.create_model("test_resnet", num_classes=3, checkpoint_path=path)
     assert torch.equal(model.state_dict()["fc.weight"], checkpoint.weights["fc.weight"])
 
 
@@ -500,9 +503,10 @@ def test_hostile_novelty_is_refused(
     else:
         with safetensors.safe_open(path, "pt") as file:
             meta = file.metadata()
-        inside = {f"novelty.{key}": value for key, value in change.items()}
-        tensors = {**safetensors.torch.load_file(path), **inside}
-        path.write_bytes(safetensors.torch.save(tensors, meta))
+        inside = {**safetensors.torch.load(b64decode(meta["novelty"])), **change}
+        packed = b64encode(safetensors.torch.save(inside)).decode()
+        tensors = safetensors.torch.load_file(path)
+        path.write_bytes(safetensors.torch.save(tensors, {**meta, "novelty": packed}))
     with pytest.raises(CheckpointError, match=says) as caught:
         load(path)
     assert str(path) in str(caught.value)
@@ -517,6 +521,23 @@ def test_novelty_that_is_no_tensors_is_refused(
     torch.save({**content, "novelty": value}, tmp_path / "a.pt")
     with pytest.raises(CheckpointError, match="not plain tensors"):
         load(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("text", ["", "no base64!", "bm90IHRlbnNvcnM="])
+def test_broken_statistics_in_a_header_are_refused(
+    tmp_path: Path, checkpoint: Checkpoint, text: str
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save(checkpoint, path)
+    with safetensors.safe_open(path, "pt") as file:
+        meta = file.metadata()
+    tensors = safetensors.torch.load_file(path)
+    path.write_bytes(safetensors.torch.save(tensors, {**meta, "novelty": text}))
+    if not text:
+        assert load(path).novelty is None
+        return
+    with pytest.raises(CheckpointError, match="novelty statistics are broken"):
+        load(path)
 
 
 def test_novelty_of_another_network_is_refused(tmp_path: Path, checkpoint: Checkpoint) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from curate.core.files import FileEntry
+from curate.engine import STREAMS, Form, Limits, Work
 from curate.models.preprocess import Preprocessing, prepare, with_pillow
 from curate.models.resizing import with_torch
 
@@ -59,3 +65,18 @@ def test_pictures_that_are_views_and_read_only_are_taken(turned: bool) -> None:
         ).max()
         <= 1
     )
+
+
+def test_loading_torch_is_not_held_against_the_first_file(tmp_path: Path) -> None:
+    # A worker's allowance for one file is counted from what it has when it starts to read.
+    path = tmp_path / "large.png"
+    Image.fromarray(picture(60, 80, 3)).resize((4000, 3000)).save(path, compress_level=1)
+    used = Preprocessing(64, 64, "bicubic", 1.0, "center", (0.5,) * 3, (0.5,) * 3)
+    work = Work("curate.models.resizing:read_into_fast", {"preprocessings": (used,)})
+    form = Form(((64, 64, 3),), 1)
+    entry = FileEntry(os.fsencode(path), 1, 1, 1)
+    limits = Limits(memory=512 << 20)
+    with STREAMS["processes"](work, lambda arrays: arrays[0].copy(), form, 1, limits) as stream:
+        (block,) = stream.run([entry])
+    assert block.outcomes[0].reason == ""
+    assert block.result.std() > 10

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from curate.core.errors import InputError
-from curate.models.scores import energy, log_softmax, score_table
+from curate.models.scores import energy, log_softmax, mean_of, score_table
 
 Logits = NDArray[np.float32]
 finite = st.floats(-50, 50, width=32)
@@ -134,3 +134,56 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=says):
         score_table(np.zeros(shape), [str(index) for index in range(classes)], k, temperature)
+
+
+@st.composite
+def voices(draw: st.DrawFn) -> tuple[list[Logits], list[float]]:
+    """Some models' logits of the same images, and their temperatures."""
+    shape = draw(st.tuples(st.integers(1, 4), st.integers(1, 5)))
+    number = draw(st.integers(1, 4))
+    arrays = hnp.arrays(np.float32, shape, elements=finite)
+    return (
+        [draw(arrays) for _ in range(number)],
+        [draw(temperatures) for _ in range(number)],
+    )
+
+
+@given(voices())
+def test_one_voice_of_several_has_their_mean_probabilities_and_mean_energy(
+    said: tuple[list[Logits], list[float]],
+) -> None:
+    logits, spread = said
+    mean = mean_of(logits, spread)
+    each = list(zip(logits, spread, strict=True))
+    probabilities = np.mean([np.exp(log_softmax(*voice)) for voice in each], axis=0)
+    assert np.allclose(np.exp(log_softmax(mean)), probabilities, rtol=1e-9, atol=1e-12)
+    energies = np.mean([energy(*voice) for voice in each], axis=0)
+    assert np.allclose(energy(mean), energies, rtol=1e-9, atol=1e-9)
+
+
+@given(voices(), st.randoms(use_true_random=False))
+def test_one_voice_does_not_depend_on_the_order_of_the_models(
+    said: tuple[list[Logits], list[float]], random: Any
+) -> None:
+    pairs = list(zip(*said, strict=True))
+    random.shuffle(pairs)
+    again = mean_of([logits for logits, _ in pairs], [spread for _, spread in pairs])
+    assert np.allclose(mean_of(*said), again, rtol=1e-9, atol=1e-9)
+
+
+def test_one_voice_is_finite_where_a_probability_rounds_to_nothing() -> None:
+    sure = np.array([[0.0, -2000.0]])
+    mean = mean_of([sure, sure], [1.0, 1.0])
+    assert np.isfinite(mean).all()
+    assert energy(mean) == pytest.approx(energy(sure))
+    assert score_table(mean, ["a", "b"])["score"][0] == 1.0
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_voice_that_is_no_number_spoils_its_own_row_alone(bad: float) -> None:
+    logits = np.array([[0.0, 1.0], [0.0, 1.0]])
+    broken = logits.copy()
+    broken[0, 1] = bad
+    mean = mean_of([logits, broken], [1.0, 1.0])
+    assert score_table(mean, ["a", "b"])["status"] == ["failed", "ok"]
+    assert np.allclose(mean[1], mean_of([logits, logits], [1.0, 1.0])[1])
