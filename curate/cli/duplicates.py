@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 FAULT = 1
 
 _LIBRARY_ONLY = {"--embeddings"}
+
+IN_LIBRARY = "library"
+"""Names the embeddings that bulk identification kept."""
 _GROUPS_ONLY = {"--imagededup", "--fastdup"}
 _LOOKING = {"FOLDER", "--across", "--against", "--similarity", "--flips", "--turns", "--hash"}
 _FILES = {"--sheet", "--csv", "--parquet"}
@@ -89,15 +92,14 @@ def duplicates(
         ),
     ] = None,
     embeddings: Annotated[
-        Path | None,
+        str,
         typer.Option(
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="Also compare neighbours by embedding (Parquet: image_id, embedding).",
+            metavar="FILE|library",
+            help="Also compare neighbours by embedding: those that bulk-id kept in the library, or "
+            "a Parquet file with image_id and embedding.",
             show_default=False,
         ),
-    ] = None,
+    ] = "",
     apart: Annotated[
         tuple[str, str] | None,
         typer.Option(
@@ -199,18 +201,23 @@ def _policy(root: Path | None, asked: Mapping[str, Any]) -> DuplicatePolicy:
 def _in_library(
     printer: Printer,
     library: Path | None,
-    embeddings: Path | None,
+    embeddings: str,
     asked: Mapping[str, Any],
     outputs: Outputs,
 ) -> None:
     from curate import duplicates as stage
     from curate.cli.duplicates_output import print_groups, write_groups
     from curate.cli.output import counted
+    from curate.store import embeddings as kept_embeddings
     from curate.store import thumbnails
     from curate.store.library import opened
 
-    vectors = stage.read_embeddings(embeddings) if embeddings else None
+    vectors = (
+        stage.read_embeddings(Path(embeddings)) if embeddings not in ("", IN_LIBRARY) else None
+    )
     with opened(library) as place:
+        if embeddings == IN_LIBRARY:
+            vectors = kept_embeddings.read(place)
         found = stage.find(place, _policy(place.root, asked), vectors)
         printer.say(
             f"{counted(found.compared, 'new image')} compared with all others"

@@ -11,10 +11,13 @@ import pytest
 
 from curate.bulk_id import Ask, Selection
 from curate.core import paths
+from curate.core.errors import LibraryError
+from curate.duplicates import DuplicatePolicy, find
 from curate.models.checkpoint import load
 from curate.models.reading import read_prepared
 from curate.models.runner import Plan, Runner
-from curate.store import files, shards
+from curate.scan import scan
+from curate.store import embeddings, files, shards
 from curate.store.check import faults
 from curate.store.library import Library
 
@@ -95,3 +98,18 @@ def test_a_lost_shard_of_either_is_made_again(
     assert again.counts["computed"] == again.counts["dropped"] == 12
     pd.testing.assert_frame_equal(before, again.table, atol=1e-6)
     assert set(rows(library, table)["image_id"]) == set(before["image_id"].dropna())
+
+
+def test_duplicates_may_ask_for_them(library: Library, model: Path, pool: Path) -> None:
+    with pytest.raises(LibraryError, match="no embeddings"):
+        embeddings.read(library)
+    identified(library, model, [pool], ask=KEEP, selection=Selection(limit=5))
+    identified(library, model, [pool], ask=KEEP)
+    kept = embeddings.read(library)
+    assert sorted(kept["image_id"]) == sorted(rows(library, "predictions")["image_id"])
+    scan(library, pool, backend="serial")
+    assert find(library, DuplicatePolicy(), kept).compared == 12
+    # Another model's are another space: the last run's count, with what it resumed.
+    other = saved(checkpoint(seed=8), model.with_name("other.pt"))
+    identified(library, other, [pool], ask=KEEP, selection=Selection(limit=3))
+    assert len(embeddings.read(library)) == 3
