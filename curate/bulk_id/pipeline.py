@@ -16,7 +16,7 @@ from curate.core.images import Pixels
 from curate.engine import Computed, Limits, Outcome, Stream, Work
 from curate.engine.cluster import Cluster, Crash, each_chunk
 from curate.models.checkpoint import Checkpoint
-from curate.models.plan import plan_of
+from curate.models.plan import Plan, as_before, plan_of
 
 CHUNK = 512
 """Files that an actor of a cluster is given at a time: what its death costs."""
@@ -83,6 +83,7 @@ def thinker_of(
     means: Means,
     images: int | None,
     sample: Sequence[FileEntry] = (),
+    remembered: tuple[Sequence[Plan], int] | None = None,
 ) -> Thinker:
     """Load models, each run in the way that is fastest on this machine.
 
@@ -98,21 +99,26 @@ def thinker_of(
         How many images there are: for few, nothing is measured.
     sample : sequence of FileEntry
         Files on which ways to run the models are compared; made-up pixels when not given.
+    remembered : (sequence of Plan, int), optional
+        A plan for each, and the run that measured them; nothing is measured then.
     """
-    planned = [
-        plan_of(
-            model,
-            images=images,
-            device=means.device,
-            backend=means.backend,
-            precision=means.precision,
-            batch_size=means.batch_size or None,
-            cores=engine.available_cores(),
-            features=ask.embeddings or model.novelty is not None,
-            sample=_prepared(sample, model),
-        )
-        for model in models
-    ]
+    if remembered is not None:
+        planned = [as_before(plan, remembered[1]) for plan in remembered[0]]
+    else:
+        planned = [
+            plan_of(
+                model,
+                images=images,
+                device=means.device,
+                backend=means.backend,
+                precision=means.precision,
+                batch_size=means.batch_size or None,
+                cores=engine.available_cores(),
+                features=ask.embeddings or model.novelty is not None,
+                sample=_prepared(sample, model),
+            )
+            for model in models
+        ]
     many = images is None or images >= MANY
     plans, measured = [plan for plan, _ in planned], [table for _, table in planned]
     devices = all_devices(means.device, plans[0].device)

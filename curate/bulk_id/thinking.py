@@ -137,6 +137,7 @@ class Thinker:
     ) -> None:
         first = models[0]
         self.measured = list(measured)
+        self.plans = list(plans)
         self._many = many
         self._ask = ask
         self._classes = first.classes

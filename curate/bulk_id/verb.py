@@ -22,6 +22,7 @@ from curate.bulk_id import columns
 from curate.bulk_id.done import STAGE, Ids, ids_in, is_done, runs_of
 from curate.bulk_id.listed import Counts, Listed
 from curate.bulk_id.pipeline import answered, answered_on, thinker_of
+from curate.bulk_id.planned import NAME, circumstances, kept, remembered
 from curate.bulk_id.results import Results
 from curate.bulk_id.selection import Selection
 from curate.bulk_id.thinking import Ask, Means
@@ -38,6 +39,7 @@ from curate.models.plan import FEW, SAMPLED
 from curate.store import decisions, duplicates, files, runs, shards
 from curate.store.files import FileRow
 from curate.store.library import Library
+from curate.store.runs import Run
 
 ROWS = 2000
 """Rows in a shard, at most about: what a killed run has to do again."""
@@ -156,13 +158,22 @@ def bulk_id(
     }
     plan, passed, missed = pd.DataFrame(), Walked(), dict[bytes, str]()
 
-    def blocks(listed: Listed, counts: Counts) -> Generator[Computed, None, None]:
+    def blocks(run: Run, listed: Listed, counts: Counts) -> Generator[Computed, None, None]:
         nonlocal plan
         todo = _in_time(listed.todo(), selection.seconds)
         if engine_name == "ray":
             return answered_on(todo, loaded, ask, means, cluster or Cluster())
-        sample = listed.some(SAMPLED) if counts.todo >= FEW else []
-        thinker = thinker_of(loaded, ask, means, counts.todo, sample)
+        under = circumstances(means, ask)
+        with library.reading() as connection:
+            before = remembered(connection, key, under)
+        long = counts.todo >= FEW
+        with engine.progress("Measuring how the model runs fastest", None):
+            sample = listed.some(SAMPLED) if long and before is None else []
+            thinker = thinker_of(loaded, ask, means, counts.todo, sample, before)
+        if long or before is not None:
+            # At once: a run that is killed has measured for those that go on.
+            run.summary[NAME] = kept(under, thinker.plans)
+            runs.note(library, run)
         plan = pd.concat(thinker.measured, ignore_index=True)
         if announce is not None:
             announce(plan)
@@ -180,7 +191,7 @@ def bulk_id(
         counts = listed.counts()
         seconds, computed = 0.0, 0
         if counts.todo:
-            made = blocks(listed, counts)
+            made = blocks(run, listed, counts)
             start = time.monotonic()
             computed = _keep(library, run.run_id, made, counts.todo, missed)
             seconds = time.monotonic() - start

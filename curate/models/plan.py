@@ -148,6 +148,11 @@ def plan_of(
     return _told(race.tried + missing)
 
 
+def as_before(plan: Plan, run_id: int) -> tuple[Plan, pd.DataFrame]:
+    """Take the plan that another run measured; give what `plan_of` gives."""
+    return _told([_Tried(plan, reason=f"as run {run_id} measured it", accepted=True)])
+
+
 class _Race:
     """Candidates, measured one after the other on the same pixels."""
 

@@ -66,6 +66,16 @@ def running(
         _end(library, run, "done")
 
 
+def note(library: Library, run: Run) -> None:
+    """Write down now what a run has to say so far, in case it does not come to its end."""
+    with library.writing() as connection:
+        connection.execute(
+            update(runs)
+            .where(runs.c.run_id == run.run_id)
+            .values(summary=json.dumps(run.summary, default=str))
+        )
+
+
 def key_of(parameters: Mapping[str, Any]) -> str:
     """Digest of parameters: the same for the same values, in any order."""
     return sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:32]
