@@ -6,6 +6,7 @@ The verbs of the loop, for Python. Importing this package loads none of them, an
 >>> with curate.open_library("photos-library", make=True) as library:  # doctest: +SKIP
 ...     curate.scan_folder(library, "photos/", labels="folder")
 ...     curate.make_split(library, curate.SplitPolicy(min_count=40))
+>>> curate.identify("ckpt.pt", "photos/")  # doctest: +SKIP
 """
 
 from __future__ import annotations

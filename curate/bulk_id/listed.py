@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from curate.core.chunks import batched
+from curate.core.errors import LibraryError
 from curate.core.files import FileEntry
 from curate.store.files import FileRow
 
@@ -56,12 +58,13 @@ class Listed:
         """Take files in, each with its rank."""
         for page in batched(entries, PAGE):
             before = known([entry.path for entry in page])
-            self._rows.execute("BEGIN")
-            self._rows.executemany(
-                "INSERT OR IGNORE INTO found VALUES (?, ?, ?, ?, ?)",
-                [(e.path, e.bytes, e.mtime_ns, e.inode, rank(e, before.get(e.path))) for e in page],
-            )
-            self._rows.execute("COMMIT")
+            ranked = [
+                (e.path, e.bytes, e.mtime_ns, e.inode, rank(e, before.get(e.path))) for e in page
+            ]
+            with _on_disk():
+                self._rows.execute("BEGIN")
+                self._rows.executemany("INSERT OR IGNORE INTO found VALUES (?, ?, ?, ?, ?)", ranked)
+                self._rows.execute("COMMIT")
             advance(len(page))
 
     def counts(self) -> Counts:
@@ -74,7 +77,8 @@ class Listed:
         ranked = self._rows.execute("SELECT 1 FROM found WHERE rank <> 0 LIMIT 1").fetchone()
         if ranked:
             # On disk; a sort of all rows would be made in memory.
-            self._rows.execute("CREATE INDEX IF NOT EXISTS ranked ON found (rank, path)")
+            with _on_disk():
+                self._rows.execute("CREATE INDEX IF NOT EXISTS ranked ON found (rank, path)")
         query = (
             "SELECT path, bytes, mtime_ns, inode FROM found WHERE rank IS NOT NULL "
             f"ORDER BY {'rank, path' if ranked else 'path'} LIMIT ?"
@@ -112,3 +116,16 @@ class Listed:
             for path in paths
             if not self._rows.execute("SELECT 1 FROM found WHERE path = ?", (path,)).fetchone()
         ]
+
+
+@contextmanager
+def _on_disk() -> Iterator[None]:
+    """Turn what the disk of temporary files refuses into an error for people."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise LibraryError(
+            "the folder for temporary files",
+            f"it cannot hold the list of the files ({error})",
+            "Nothing was changed. Make room there, or name another folder in TMPDIR",
+        ) from error

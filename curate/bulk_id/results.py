@@ -6,6 +6,7 @@ summaries are computed where the rows lie, and files are written a piece at a ti
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -21,6 +22,9 @@ from curate.core import paths
 from curate.core.files import Walked
 from curate.store import files, views
 from curate.store.library import Library
+
+MEMORY = "500MB"
+"""What DuckDB keeps in memory of it; the rest lies on disk."""
 
 PIECE = 50_000
 """Rows that are in memory at a time."""
@@ -136,7 +140,12 @@ class Results:
 
     @contextmanager
     def _rows(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with views.asked(self._library, "predictions") as answering:
+        with (
+            views.asked(self._library, "predictions") as answering,
+            tempfile.TemporaryDirectory(prefix="curate-") as spilled,
+        ):
+            answering.execute(f"SET memory_limit = '{MEMORY}'")
+            answering.execute("SET temp_directory = ?", [spilled])
             answering.execute(
                 "CREATE TABLE there (place BLOB, path VARCHAR, image_id VARCHAR, "
                 "status VARCHAR, reason VARCHAR, missed VARCHAR)"

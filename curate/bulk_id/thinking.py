@@ -159,6 +159,7 @@ class Thinker:
             ]
             for device in devices or [plans[0].device]
         ]
+        self._runners = [runner for crew in crews for runner in crew]
         # A thread takes the crew that has waited longest, and brings it back.
         self._crews: SimpleQueue[list[Runner]] = SimpleQueue()
         for crew in crews * plans[0].streams:
@@ -173,6 +174,11 @@ class Thinker:
     def work(self) -> Work:
         """What the decoding workers do."""
         return reading(self._forms, self._many)
+
+    @property
+    def batch_size(self) -> int:
+        """Images in a forward pass now; fewer than planned where memory has run short."""
+        return min(runner.plan.batch_size for runner in self._runners)
 
     def __call__(self, arrays: list[Bytes]) -> Said:
         """Compute on a block: one array (N, height, width, 3) for each preprocessing."""

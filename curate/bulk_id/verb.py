@@ -25,7 +25,7 @@ from curate.bulk_id.pipeline import answered, answered_on, thinker_of
 from curate.bulk_id.planned import NAME, circumstances, kept, remembered
 from curate.bulk_id.results import Results
 from curate.bulk_id.selection import Selection
-from curate.bulk_id.thinking import Ask, Means
+from curate.bulk_id.thinking import Ask, Means, Thinker
 from curate.core import chance, names, paths
 from curate.core.errors import CheckpointError, InputError
 from curate.core.files import FileEntry, Walked
@@ -71,6 +71,9 @@ class Identified:
         Time for what was computed, the models' loading not counted.
     unlisted : list of str
         Folders that could not be listed, each with the system's reason.
+    batch_size : int or None
+        Images in a forward pass at the end: fewer than planned where memory ran short. None where
+        nothing was run on this machine.
     """
 
     results: Results
@@ -79,6 +82,7 @@ class Identified:
     counts: dict[str, int]
     seconds: float
     unlisted: list[str]
+    batch_size: int | None = None
 
     @property
     def table(self) -> pd.DataFrame:
@@ -157,24 +161,25 @@ def bulk_id(
         "throw_away": any(checkpoint.throw_away for checkpoint in loaded),
     }
     plan, passed, missed = pd.DataFrame(), Walked(), dict[bytes, str]()
+    thinker: Thinker | None = None
 
     def blocks(run: Run, listed: Listed, counts: Counts) -> Generator[Computed, None, None]:
-        nonlocal plan
+        nonlocal plan, thinker
         todo = _in_time(listed.todo(), selection.seconds)
         if engine_name == "ray":
             return answered_on(todo, loaded, ask, means, cluster or Cluster())
         under = circumstances(means, ask)
         with library.reading() as connection:
             before = remembered(connection, key, under)
-        long = counts.todo >= FEW
         with engine.progress("Measuring how the model runs fastest", None):
-            sample = listed.some(SAMPLED) if long and before is None else []
+            sample = listed.some(SAMPLED) if counts.todo >= FEW and before is None else []
             thinker = thinker_of(loaded, ask, means, counts.todo, sample, before)
-        if long or before is not None:
-            # At once: a run that is killed has measured for those that go on.
+        plan = pd.concat(thinker.measured, ignore_index=True)
+        if before is not None or plan["images_per_second"].notna().sum() > len(loaded):
+            # At once: a run that is killed has measured for those that go on. Of a short run only
+            # the first candidate was timed, which says nothing to a longer one.
             run.summary[NAME] = kept(under, thinker.plans)
             runs.note(library, run)
-        plan = pd.concat(thinker.measured, ignore_index=True)
         if announce is not None:
             announce(plan)
         return answered(todo, thinker, engine_name, means.workers)
@@ -204,10 +209,11 @@ def bulk_id(
             "dropped": sum(dropped),
         }
         unlisted = [f"{paths.to_text(folder)}: {why}" for folder, why in passed.failed]
-        run.summary.update(counted, seconds=seconds, unlisted=unlisted)
+        batch_size = thinker.batch_size if thinker is not None else None
+        run.summary.update(counted, seconds=seconds, unlisted=unlisted, batch_size=batch_size)
     with library.reading() as connection:
         results = Results(library, listed, passed, runs_of(connection, key), missed)
-    return Identified(results, loaded, plan, counted, seconds, unlisted)
+    return Identified(results, loaded, plan, counted, seconds, unlisted, batch_size)
 
 
 def _done(library: Library, key: str, ask: Ask) -> list[Ids]:

@@ -166,8 +166,9 @@ def bulk_id(
 
     from curate import bulk_id as stage
     from curate.bulk_id.selection import duration, moment
-    from curate.cli.output import Printer, quoted
+    from curate.cli.output import Printer, counted, quoted
     from curate.core import config
+    from curate.core.errors import InputError
     from curate.engine.cluster import Cluster
     from curate.store.library import opened
 
@@ -201,27 +202,38 @@ def bulk_id(
             printer.say(f"Made a library in {quoted(place.folder)}")
         _print_identified(printer, identified)
         _write(printer, identified, top, csv, parquet)
-    printer.next("curate queue low-score --csv queue.csv --sheet sheet.jpg")
+    files, fine = printer.collected["files"], printer.collected["identified"]
+    if fine or not files:
+        printer.next("curate queue low-score --csv queue.csv --sheet sheet.jpg")
     printer.finish()
+    if files and not fine:
+        raise InputError(
+            " ".join(places),
+            f"none of {counted(files, 'file')} could be identified; their reasons are written down",
+            "Is it the folder that was meant, and does it hold photos?",
+        )
 
 
 def _print_plan(printer: Printer, plan: pd.DataFrame) -> None:
     from curate.cli.output import records
 
     printer.facts(plan=records(plan))
-    said = ["device", "backend", "precision", "batch_size", "streams", "threads"]
     rows = [
         (
             "→" if row["chosen"] else "",
-            *(row[name] for name in said),
+            " ".join(
+                [row["device"], row["backend"], row["precision"]]
+                + ["compiled"] * row["compiled"]
+                + ["nchw"] * (row["backend"] == "torch" and not row["channels_last"])
+            ),
+            f"{row['streams']}×{row['threads']}, {row['batch_size']}",
             row["images_per_second"],
             row["largest_difference"],
             row["reason"],
         )
         for row in plan.to_dict("records")
     ]
-    header = ["", "device", "backend", "precision", "batch", "streams", "threads"]
-    printer.table([*header, "images/s", "largest Δ", "why"], rows)
+    printer.table(["", "how", "threads, batch", "images/s", "largest Δ", "why"], rows)
     printer.say()
 
 
@@ -236,6 +248,14 @@ def _write(
         if file is not None:
             write(identified.results.pieces(width), file)
             printer.say(f"Wrote {printer.collected['files']:,} rows to {quoted(file)}")
+
+
+def _ran_short(identified: Identified) -> bool:
+    """Whether fewer images went through at a time than planned."""
+    if identified.batch_size is None:
+        return False
+    planned = identified.plan.loc[identified.plan["chosen"], "batch_size"]
+    return identified.batch_size < int(planned.min())
 
 
 def _print_identified(printer: Printer, identified: Identified) -> None:
@@ -257,6 +277,7 @@ def _print_identified(printer: Printer, identified: Identified) -> None:
         links=counts["links"],
         unlisted_folders=identified.unlisted,
         dropped_rows=counts["dropped"],
+        batch_size=identified.batch_size,
         model=first.digest,
         throw_away=throw_away,
     )
@@ -274,6 +295,11 @@ def _print_identified(printer: Printer, identified: Identified) -> None:
         printer.say(
             f"{counted(counts['dropped'], 'row')} lay in damaged shards and were given up; "
             "the bulk-id commands that made them make them again."
+        )
+    if _ran_short(identified):
+        printer.say(
+            f"Memory ran short: in the end {counted(identified.batch_size or 0, 'image')} went "
+            f"through at a time. --batch-size {identified.batch_size} saves the attempts."
         )
     failures = list(said["failures"].items())
     printer.table(["failures", "reason"], [(n, reason[:70]) for reason, n in failures[:8]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,7 +31,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def scan(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Images, at any depth.")],
+    folder: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER", help="Images, at any depth; or a .tar or .zip, or s3://bucket/folder."
+        ),
+    ],
     labels: Annotated[
         str,
         typer.Option(

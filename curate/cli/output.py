@@ -126,7 +126,7 @@ def tail(path: str, width: int = 36) -> str:
     return path if len(path) <= width else f"…{path[1 - width :]}"
 
 
-def quoted(path: Path) -> str:
+def quoted(path: str | Path) -> str:
     """Write a path as it can be typed, or as it is escaped in tables where it cannot."""
     return shlex.quote(paths.to_text(os.fsencode(path)))
 

@@ -69,7 +69,11 @@ def require(url: bytes) -> None:
     text = paths.to_text(url)
     fault = checked(url)
     if fault:
-        raise InputError(text, fault, "Give credentials by the environment, and one plain URL.")
+        raise InputError(
+            text,
+            fault,
+            "Give one plain URL of a known scheme; credentials come from the environment.",
+        )
     scheme = paths.scheme_of(url)
     try:
         _opened(url)

@@ -384,6 +384,13 @@ def _fitted(source: str, checkpoint: Checkpoint) -> dict[str, Tensor]:
     weights = {**counters, **checkpoint.weights}
     missing = [key for key in expected if key not in weights]
     surplus = [key for key in weights if key not in expected]
+    if missing and not surplus and all(architectures.in_head(key, head) for key in missing):
+        raise CheckpointError(
+            source,
+            f"it is an encoder without a head ({_some(missing)} missing): it gives features, and "
+            "names no class",
+            "Take weights that were saved with the head of a classifier",
+        )
     if missing or surplus:
         raise CheckpointError(
             source,

@@ -11,6 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from curate.core.errors import CheckpointError
 from curate.models.arch import build
 from curate.models.checkpoint import Checkpoint
 from curate.models.preprocess import Preprocessing
@@ -117,12 +118,18 @@ def network_of(
     fold : bool
         Take batch normalising into the convolutions before it, where that changes no logit by more
         than rounding does.
+
+    Raises
+    ------
+    CheckpointError
+        It is no image classifier: see `_require_logits`.
     """
     # The weights are replaced at once: building must not use up the caller's random numbers.
     with torch.random.fork_rng(devices=[]):
         model = build(checkpoint.arch, len(checkpoint.classes))
     model.load_state_dict(dict(checkpoint.weights))
     model = model.float().eval().requires_grad_(False)
+    _require_logits(model, checkpoint)
     if fold:
         model = folded(model, checkpoint.preprocessing)
     model = model.to(DTYPES[precision])
@@ -131,6 +138,37 @@ def network_of(
         model = model.to(memory_format=torch.channels_last)
     network = Network(model, checkpoint.preprocessing, precision, channels_last)
     return network.eval().requires_grad_(False)
+
+
+def _require_logits(model: nn.Module, checkpoint: Checkpoint) -> None:
+    """Raise where a network does not answer an image with one number for each class.
+
+    Weights that fit say nothing of that: without its pooling a transformer has a head too, whose
+    numbers for the first place in the image would be taken for those of the image.
+    """
+    used, wanted = checkpoint.preprocessing, len(checkpoint.classes)
+    remedy = "Take a classifier of whole images; leave out what changes its pooling or its size"
+    try:
+        with torch.inference_mode():
+            answer = model(torch.zeros((1, 3, used.height, used.width)))
+    except MemoryError:
+        raise
+    except Exception as error:  # networks raise whatever they like on what they cannot take
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        taken = f"it cannot take an image of {used.width} × {used.height} pixels ({said})"
+        raise CheckpointError(f"a model of {checkpoint.arch}", taken, remedy) from error
+    if not isinstance(answer, Tensor):
+        given = f"a {type(answer).__name__}"
+    elif answer.numel() != wanted:
+        given = f"{' × '.join(map(str, answer.shape[1:]))} numbers"
+    else:
+        return
+    raise CheckpointError(
+        f"a model of {checkpoint.arch}",
+        f"it is no image classifier: it answers an image with {given}, "
+        f"not with one for each of its {wanted} classes",
+        remedy,
+    )
 
 
 def folded(model: nn.Module, preprocessing: Preprocessing) -> nn.Module:

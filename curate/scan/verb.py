@@ -74,7 +74,7 @@ class Scanned:
 
 def scan(
     library: Library,
-    root: Path,
+    root: str | os.PathLike[str],
     *,
     labels: str = "",
     origin: str = "",
@@ -87,7 +87,7 @@ def scan(
     ----------
     library : Library
         Where it is written down.
-    root : Path
+    root : path-like
         A folder of images, or one image.
     labels : str
         '' for a pool, ``folder`` for class folders (a nested folder is the sub-class), or the path

@@ -9,6 +9,7 @@ import pytest
 
 from curate.bulk_id import Ask, Means, planned, verb
 from curate.bulk_id.done import STAGE
+from curate.models import plan
 from curate.models.runner import Plan
 from curate.store import runs
 from curate.store.library import Library
@@ -42,6 +43,9 @@ def test_a_run_that_is_killed_has_measured_for_the_next(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verb, "FEW", 5)
+    monkeypatch.setattr(plan, "FEW", 5)
+    monkeypatch.setattr(plan, "SOON", 0.0)
+    monkeypatch.setattr(plan, "_rate", lambda *_: 1.0)
     photos(tmp_path / "pool", 12)
     model = saved(checkpoint(), tmp_path / "ckpt.pt")
     told: list[str] = []

@@ -32,7 +32,7 @@ def library(tmp_path: Path) -> Path:
         (
             ["scan", "photos", "--labels", "folder", "--origin", "staged", "--workers", "3"],
             "curate.scan.scan",
-            [Path("photos")],
+            ["photos"],
             {"labels": "folder", "origin": "staged", "workers": 3},
         ),
         (["status"], "curate.status.status", [7, 0.5, "groups"], {}),

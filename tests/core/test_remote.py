@@ -25,7 +25,7 @@ from curate.core.listing import entries_of, listed, merged, place_of
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
+def endpoint() -> Iterator[str]:
     """Serve S3 on this machine."""
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
@@ -35,14 +35,14 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def bucket(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Give an empty bucket of this test's own; settings come from the environment."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     name = f"b{abs(hash(str(tmp_path)))}"
-    made = boto3.resource("s3", endpoint_url=server).Bucket(name)
+    made = boto3.resource("s3", endpoint_url=endpoint).Bucket(name)
     made.create()
     return made
 
