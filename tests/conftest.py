@@ -154,3 +154,30 @@ def library(tmp_path: Path) -> Iterator[Library]:
     """Open a new library in the test's folder."""
     with opened(tmp_path, make=True) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    """Serve S3 on this machine; one for all, as clients are kept for as long as the process."""
+    from moto.server import ThreadedMotoServer
+
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    yield f"http://{host}:{port}"
+    moto.stop()
+
+
+@pytest.fixture
+def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Give an empty bucket of this test's own; settings come from the environment."""
+    import boto3
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    name = f"b{abs(hash(str(tmp_path)))}"
+    made = boto3.resource("s3", endpoint_url=endpoint).Bucket(name)
+    made.create()
+    return made

@@ -52,11 +52,13 @@ def answered_on(
     ask: Ask,
     means: Means,
     cluster: Cluster,
+    *,
+    many: bool,
 ) -> Generator[Computed, None, None]:
     """Identify files on the actors of a Ray cluster; each actor measures its own machine."""
     work = Work(
         "curate.bulk_id.pipeline:chunk_identifier",
-        {"models": list(models), "ask": ask, "means": means},
+        {"models": list(models), "ask": ask, "means": means, "many": many},
     )
     chunks = (list(chunk) for chunk in batched(entries, CHUNK))
     with closing(each_chunk(chunks, work, cluster)) as results:
@@ -68,10 +70,10 @@ def answered_on(
 
 
 def chunk_identifier(
-    models: Sequence[Checkpoint], ask: Ask, means: Means
+    models: Sequence[Checkpoint], ask: Ask, means: Means, many: bool
 ) -> Callable[[list[FileEntry]], list[Computed]]:
     """Make what an actor does: identify the files of a chunk, with models that it holds."""
-    thinker = thinker_of(models, ask, means, None)
+    thinker = thinker_of(models, ask, means, None, many=many)
     # It lives as long as its actor; the workers end with it.
     stream = opened(thinker, "processes", means.workers)
     return lambda chunk: list(stream.run(chunk))
@@ -84,6 +86,8 @@ def thinker_of(
     images: int | None,
     sample: Sequence[FileEntry] = (),
     remembered: tuple[Sequence[Plan], int] | None = None,
+    *,
+    many: bool = False,
 ) -> Thinker:
     """Load models, each run in the way that is fastest on this machine.
 
@@ -101,6 +105,10 @@ def thinker_of(
         Files on which ways to run the models are compared; made-up pixels when not given.
     remembered : (sequence of Plan, int), optional
         A plan for each, and the run that measured them; nothing is measured then.
+    many : bool
+        Whether there are so many files that a worker may take seconds to start. It goes by all
+        files of the places, not by those left, so that a run and what resumes it see the same
+        pixels.
     """
     if remembered is not None:
         planned = [as_before(plan, remembered[1]) for plan in remembered[0]]
@@ -119,7 +127,6 @@ def thinker_of(
             )
             for model in models
         ]
-    many = images is None or images >= MANY
     plans, measured = [plan for plan, _ in planned], [table for _, table in planned]
     devices = all_devices(means.device, plans[0].device)
     return Thinker(models, plans, ask, measured, devices=devices, many=many)

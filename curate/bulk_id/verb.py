@@ -21,7 +21,7 @@ from curate import engine
 from curate.bulk_id import columns
 from curate.bulk_id.done import STAGE, Ids, ids_in, is_done, runs_of
 from curate.bulk_id.listed import Counts, Listed
-from curate.bulk_id.pipeline import answered, answered_on, thinker_of
+from curate.bulk_id.pipeline import MANY, answered, answered_on, thinker_of
 from curate.bulk_id.planned import NAME, circumstances, kept, remembered
 from curate.bulk_id.results import Results
 from curate.bulk_id.selection import Selection
@@ -166,14 +166,15 @@ def bulk_id(
     def blocks(run: Run, listed: Listed, counts: Counts) -> Generator[Computed, None, None]:
         nonlocal plan, thinker
         todo = _in_time(listed.todo(), selection.seconds)
+        many = counts.found >= MANY
         if engine_name == "ray":
-            return answered_on(todo, loaded, ask, means, cluster or Cluster())
+            return answered_on(todo, loaded, ask, means, cluster or Cluster(), many=many)
         under = circumstances(means, ask)
         with library.reading() as connection:
             before = remembered(connection, key, under)
         with engine.progress("Measuring how the model runs fastest", None):
             sample = listed.some(SAMPLED) if counts.todo >= FEW and before is None else []
-            thinker = thinker_of(loaded, ask, means, counts.todo, sample, before)
+            thinker = thinker_of(loaded, ask, means, counts.todo, sample, before, many=many)
         plan = pd.concat(thinker.measured, ignore_index=True)
         if before is not None or plan["images_per_second"].notna().sum() > len(loaded):
             # At once: a run that is killed has measured for those that go on. Of a short run only

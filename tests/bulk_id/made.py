@@ -61,7 +61,7 @@ def photos(folder: Path, number: int, first: int = 0) -> list[Path]:
 
 
 def identified(
-    library: Library, models: Path | Sequence[Path], places: Sequence[Path], **options: Any
+    library: Library, models: Path | Sequence[Path], places: Sequence[Path | str], **options: Any
 ) -> Identified:
     """Identify on this machine, in this process, unless told otherwise."""
     return bulk_id(library, models, places, **{"engine_name": "serial", "means": MEANS, **options})

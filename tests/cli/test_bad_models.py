@@ -20,7 +20,7 @@ from curate.bulk_id import listed, verb
 from curate.cli.main import answer
 from curate.models.arch import build, preprocessing
 from curate.models.checkpoint import Checkpoint, save
-from curate.store import shards
+from curate.store import files, shards
 from curate.store.check import faults
 from curate.store.library import opened
 from tests.bulk_id.made import checkpoint, photos, saved
@@ -219,7 +219,7 @@ def no_page_more() -> Iterator[list[bool]]:
 def test_no_room_in_the_database(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], small_shards: None
 ) -> None:
-    register, written = verb.files.register, 0
+    register, written = files.register, 0
 
     with no_page_more() as full, monkeypatch.context() as patch:
 
@@ -238,7 +238,7 @@ def test_no_room_in_the_database(
 
         usual = shards.write
         patch.setattr(shards, "write", begins)
-        patch.setattr(verb.files, "register", third)
+        patch.setattr(files, "register", third)
         said = refused(capsys, RUN)
     assert "library.db: the disk is full" in said
     assert "Free some space and give the same command again" in said

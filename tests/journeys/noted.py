@@ -14,10 +14,10 @@ from curate.models.checkpoint import Checkpoint
 
 
 def actor(
-    models: Sequence[Checkpoint], ask: Ask, means: Means, notes: str
+    models: Sequence[Checkpoint], ask: Ask, means: Means, many: bool, notes: str
 ) -> Callable[[list[FileEntry]], list[Computed]]:
     """Do what `pipeline.chunk_identifier` does; leave a file named by the process that did it."""
-    identify = pipeline.chunk_identifier(models, ask, means)
+    identify = pipeline.chunk_identifier(models, ask, means, many)
 
     def answer(chunk: list[FileEntry]) -> list[Computed]:
         Path(notes, str(os.getpid())).touch()

@@ -143,11 +143,11 @@ def reading_badly(marks: Path) -> Callable[[Sequence[Preprocessing], bool], Work
 
 
 def actor(
-    models: Sequence[Checkpoint], ask: Ask, means: Means, marks: str
+    models: Sequence[Checkpoint], ask: Ask, means: Means, many: bool, marks: str
 ) -> Callable[[list[FileEntry]], list[Computed]]:
     """Do what `pipeline.chunk_identifier` does, with such workers, and end the actor once."""
     vars(thinking).update(reading=reading_badly(Path(marks)))
-    identify = pipeline.chunk_identifier(models, ask, means)
+    identify = pipeline.chunk_identifier(models, ask, means, many)
 
     def answer(chunk: list[FileEntry]) -> list[Computed]:
         found = identify(chunk)
