@@ -110,7 +110,8 @@ def test_no_row_is_paired_with_another_file(trained: Path, shared: Path, tmp_pat
             assert row["status"] == "failed", source
             continue
         with torch.inference_mode(), Image.open(source) as image:
-            alone = model(transform(image.convert("RGB"))[None]).softmax(1)[0].numpy()
+            logits = model(transform(image.convert("RGB"))[None])
+        alone = (logits / checkpoint.temperature).softmax(1)[0].numpy()
         assert row["image_id"] == image_id(source.read_bytes())
         # What the reference says of the very class that the row names.
         named = float(alone[checkpoint.classes.index(row["predicted"])])
