@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from curate.core.errors import CurateError
 from curate.models.backends import BACKENDS, PACKAGES, Plan, is_installed
 from curate.models.checkpoint import Checkpoint
-from curate.models.classify import pick_device
+from curate.models.device import pick_device
 from curate.models.network import network_of
 from curate.models.runner import Runner, check_plan
 from curate.models.scores import log_softmax

@@ -14,7 +14,7 @@ from curate.core.errors import CurateError, InputError
 from curate.core.names import nearest
 from curate.models.backends import BACKENDS, Plan
 from curate.models.checkpoint import Checkpoint
-from curate.models.classify import pick_device
+from curate.models.device import pick_device
 from curate.models.network import DTYPES
 from curate.models.scores import energy, log_softmax
 

@@ -20,7 +20,7 @@ from torch import nn
 from curate.augment.policy import compile_policy
 from curate.core.errors import InputError, PolicyError
 from curate.models.checkpoint import Checkpoint
-from curate.models.classify import pick_device, to_input
+from curate.models.device import pick_device, to_input
 from curate.models.weights import WRITERS
 from curate.train.examples import Examples, examples_of
 from curate.train.finish import NOVELTY_IMAGES, calibrated, novelty_of

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from curate.core import chance
 from curate.models.arch import head_of
-from curate.models.classify import to_input
+from curate.models.device import to_input
 from curate.models.preprocess import Preprocessing
 from curate.train.examples import Examples
 from curate.train.pixels import PixelStore, in_batches

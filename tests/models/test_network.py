@@ -12,7 +12,7 @@ from torch import nn
 from curate.models import network
 from curate.models.arch import build, preprocessing
 from curate.models.checkpoint import Checkpoint
-from curate.models.classify import to_input
+from curate.models.device import to_input
 from curate.models.network import DTYPES, folded, network_of
 
 # One of each way to pool: global average, a conv head after it, a norm before it, a class token,

@@ -19,8 +19,8 @@ from curate.core.errors import CheckpointError, CurateError, InputError, PolicyE
 from curate.core.files import read
 from curate.core.images import open_picture
 from curate.models.checkpoint import Checkpoint, load
-from curate.models.classify import Classifier
 from curate.models.preprocess import decode_side, prepare
+from curate.models.runner import Plan, Runner
 from curate.train import Progress, TrainSettings, train
 from curate.train.keep import last_path, rank
 from curate.train.loop import lr_at, parameter_groups
@@ -41,7 +41,7 @@ def predictions(checkpoint: Checkpoint, table: pd.DataFrame) -> list[str]:
         prepare(open_picture(read(paths.from_text(path)), decode_side(used)).pixels, used)
         for path in table["path"]
     ]
-    best = Classifier(checkpoint, "cpu").logits(np.stack(pixels)).argmax(axis=1)
+    best = Runner(checkpoint, Plan()).run(np.stack(pixels)).logits.argmax(axis=1)
     return [checkpoint.classes[at] for at in best]
 
 

@@ -1,4 +1,4 @@
-"""A checkpoint at work: prepared pixels in, logits out."""
+"""Devices, and how prepared pixels get to one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from curate.core.errors import InputError
-from curate.models.arch import build
-from curate.models.checkpoint import Checkpoint
 from curate.models.preprocess import Preprocessing
 
 
@@ -66,51 +64,3 @@ def to_input(
         for values in (preprocessing.mean, preprocessing.std)
     )
     return moved.permute(0, 3, 1, 2).contiguous().float().div_(255).sub_(mean).div_(std)
-
-
-class Classifier:
-    """A checkpoint's network on a device, ready to be asked.
-
-    Parameters
-    ----------
-    checkpoint : Checkpoint
-        Half-precision weights are computed with in float32.
-    device : str
-        See `pick_device`.
-    """
-
-    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
-        self.checkpoint = checkpoint
-        self.device = pick_device(device)
-        # The weights are replaced at once: building must not use up the caller's random numbers.
-        with torch.random.fork_rng(devices=[]):
-            model = build(checkpoint.arch, len(checkpoint.classes))
-        model.load_state_dict(dict(checkpoint.weights))
-        self._model = model.to(self.device).eval()
-
-    def logits(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute the logits of prepared images.
-
-        Parameters
-        ----------
-        batch : ndarray of uint8, shape (N, height, width, 3)
-            From `curate.models.preprocess.prepare` with the checkpoint's preprocessing.
-
-        Returns
-        -------
-        ndarray of float32, shape (N, K)
-            Not yet divided by the temperature; columns in the order of the checkpoint's classes.
-        """
-        used = self.checkpoint.preprocessing
-        expected = (used.height, used.width, 3)
-        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != expected:
-            raise InputError(
-                f"a batch of {batch.dtype} {batch.shape}",
-                f"this checkpoint takes uint8 (N, {used.height}, {used.width}, 3)",
-                "Make it with curate.models.preprocess.prepare",
-            )
-        if not len(batch):
-            return np.empty((0, len(self.checkpoint.classes)), np.float32)
-        with torch.inference_mode():
-            output = self._model(to_input(batch, used, self.device))
-            return np.asarray(output.float().cpu().numpy())
