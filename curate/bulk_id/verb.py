@@ -65,12 +65,15 @@ class Identified:
         was nothing to do.
     counts : dict of str to int
         found (files), computed (read in this run), left (for another run, by the selection),
-        links (symbolic links met and not followed), dropped (rows of damaged shards, of any model,
-        that were given up; the same commands make them again).
+        links (symbolic links met and not followed), sidecars (members of archives that lie beside
+        an image under its name), dropped (rows of damaged shards, of any model, that were given
+        up; the same commands make them again).
     seconds : float
         Time for what was computed, the models' loading not counted.
     unlisted : list of str
         Folders that could not be listed, each with the system's reason.
+    notes : list of str
+        What is odd of an archive that was listed: a name that it holds twice.
     batch_size : int or None
         Images in a forward pass at the end: fewer than planned where memory ran short. None where
         nothing was run on this machine.
@@ -82,6 +85,7 @@ class Identified:
     counts: dict[str, int]
     seconds: float
     unlisted: list[str]
+    notes: list[str]
     batch_size: int | None = None
 
     @property
@@ -207,14 +211,16 @@ def bulk_id(
             "computed": computed,
             "left": counts.wanted - computed,
             "links": passed.links,
+            "sidecars": passed.sidecars,
             "dropped": sum(dropped),
         }
         unlisted = [f"{paths.to_text(folder)}: {why}" for folder, why in passed.failed]
+        notes = [f"{paths.to_text(archive)}: {text}" for archive, text in passed.notes]
         batch_size = thinker.batch_size if thinker is not None else None
         run.summary.update(counted, seconds=seconds, unlisted=unlisted, batch_size=batch_size)
     with library.reading() as connection:
         results = Results(library, listed, passed, runs_of(connection, key), missed)
-    return Identified(results, loaded, plan, counted, seconds, unlisted, batch_size)
+    return Identified(results, loaded, plan, counted, seconds, unlisted, notes, batch_size)
 
 
 def _done(library: Library, key: str, ask: Ask) -> list[Ids]:

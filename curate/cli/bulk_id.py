@@ -276,6 +276,8 @@ def _print_identified(printer: Printer, identified: Identified) -> None:
         images_per_second=rate,
         links=counts["links"],
         unlisted_folders=identified.unlisted,
+        sidecars=counts["sidecars"],
+        notes=identified.notes,
         dropped_rows=counts["dropped"],
         batch_size=identified.batch_size,
         model=first.digest,
@@ -289,6 +291,8 @@ def _print_identified(printer: Printer, identified: Identified) -> None:
     )
     if counts["left"]:
         printer.say(f"{counted(counts['left'], 'file')} left: the same command goes on with them.")
+    for line in identified.notes:
+        printer.say(f"Note: {line}")
     for line in identified.unlisted:
         printer.say(f"Could not be listed: {line}")
     if counts["dropped"]:

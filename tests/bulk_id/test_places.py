@@ -235,3 +235,15 @@ def in_colour(sheet: Path) -> float:
     with Image.open(sheet) as picture:
         pixels = np.asarray(picture.convert("RGB"))
     return float(np.mean(np.ptp(pixels, axis=2) > 40))
+
+
+def test_what_is_odd_of_an_archive_is_said(library: Library, tmp_path: Path, model: Path) -> None:
+    (one, two) = photos(tmp_path / "photos", 2)
+    with tarfile.open(tmp_path / "twice.tar", "w") as archive:
+        for path in (one, two):
+            archive.add(path, "same.jpg")
+        archive.add(one, "same.json")
+    found = identified(library, model, [tmp_path / "twice.tar"])
+    assert (found.counts["found"], found.counts["sidecars"]) == (1, 1)
+    (note,) = found.notes
+    assert "more than once" in note
