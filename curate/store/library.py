@@ -210,6 +210,8 @@ def _open_elsewhere(place: Path, url: sa.URL | None, note: elsewhere.Note | None
     try:
         with database.reading(engine) as connection:
             found = elsewhere.owner(connection, shown)
+        # Another process may have made the library since the note was looked for.
+        note = note or elsewhere.read_note(folder)
         if found is not None:
             elsewhere.refuse_others(shown, found, note)
         elif used:

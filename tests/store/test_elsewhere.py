@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -186,6 +187,23 @@ def test_two_machines_can_make_one_library_at_once(tmp_path: Path, url: str) -> 
         for _ in range(2)
     ]
     assert sorted(one.communicate()[0] for one in both) == [b"False\n", b"True\n"]
+
+
+def test_a_library_that_is_made_while_we_open_it_is_ours_too(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = elsewhere.owner
+
+    def slow(*arguments: Any) -> Any:
+        # Between our look at the folder and our look at the database, another machine makes it.
+        monkeypatch.setattr(elsewhere, "owner", owner)
+        with opened(tmp_path, make=True) as first:
+            assert first.made
+        return owner(*arguments)
+
+    monkeypatch.setattr(elsewhere, "owner", slow)
+    with opened(tmp_path, make=True) as second:
+        assert not second.made
 
 
 def test_a_damaged_note_is_not_guessed_at(used: Path) -> None:
