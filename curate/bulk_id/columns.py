@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from curate.core import paths
 from curate.core.identity import Content
 from curate.engine import Computed, Outcome
+from curate.store import embeddings as embeddings_kept
 
 PREDICTIONS = "predictions"
-EMBEDDINGS = "embeddings"
+EMBEDDINGS = embeddings_kept.TABLE
 
 _NUMBERS = ("second_score", "margin", "entropy", "energy", "novelty")
 

@@ -68,7 +68,7 @@ def _places(library: Library, image_ids: Sequence[str]) -> dict[FileEntry, str]:
 def _looked(places: dict[FileEntry, str]) -> dict[str, bytes]:
     if not places:
         return {}
-    work = engine.Work("curate.core.look:look")
+    work = engine.Work("curate.core.look:seen", together="curate.core.look:finished")
     workers = min(engine.available_cores(), -(-len(places) // 16))
     outcomes = engine.BACKENDS["processes"](list(places), work, workers, engine.Limits())
     looks: dict[str, Look] = {

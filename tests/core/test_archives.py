@@ -8,6 +8,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,8 @@ def names_in(archive: bytes, passed: Walked | None = None) -> list[bytes]:
 @pytest.mark.parametrize(
     "name", ["a.jpg", "/abs.jpg", "../../up.jpg", "a//b.jpg", "é\\\n.jpg", "-"]
 )
-def test_any_name_is_listed_and_read(make: object, name: str) -> None:
-    archive = make("x.tar" if make is tar else "x.zip", {name: b"abc", "other": b"d"})  # type: ignore[operator]
+def test_any_name_is_listed_and_read(make: Callable[..., bytes], name: str) -> None:
+    archive = make("x.tar" if make is tar else "x.zip", {name: b"abc", "other": b"d"})
     assert sorted(names_in(archive)) == sorted([name.encode(), b"other"])
     assert files.read(archive + b"//" + name.encode()) == b"abc"
     assert not Path("abs.jpg").exists()
@@ -91,7 +92,7 @@ def test_few_archives_stay_open() -> None:
         assert files.read(zipped(f"{number}.zip", {"a.jpg": b"x"}) + b"//a.jpg") == b"x"
     assert len(os.listdir("/proc/self/fd")) - before <= archives.HELD
     held = [held.source for held in archives._held.values()]
-    assert not any(os.get_inheritable(source.handle) for source in held)  # type: ignore[attr-defined]
+    assert not any(os.get_inheritable(source.handle) for source in held)  # type: ignore[attr-defined]  # all are files
 
 
 def test_the_parts_of_a_sample_beside_its_image_are_counted() -> None:
