@@ -137,7 +137,6 @@ class Thinker:
     ) -> None:
         first = models[0]
         self.measured = list(measured)
-        self.plans = list(plans)
         self._many = many
         self._ask = ask
         self._classes = first.classes
@@ -174,6 +173,12 @@ class Thinker:
     def work(self) -> Work:
         """What the decoding workers do."""
         return reading(self._forms, self._many)
+
+    @property
+    def plans(self) -> list[Plan]:
+        """How each model is run now."""
+        one_crew = self._runners[: len(self._orders)]
+        return [replace(runner.plan, batch_size=self.batch_size) for runner in one_crew]
 
     @property
     def batch_size(self) -> int:

@@ -217,6 +217,9 @@ def bulk_id(
         unlisted = [f"{paths.to_text(folder)}: {why}" for folder, why in passed.failed]
         notes = [f"{paths.to_text(archive)}: {text}" for archive, text in passed.notes]
         batch_size = thinker.batch_size if thinker is not None else None
+        if thinker is not None and NAME in run.summary:
+            # Where memory ran short, the next run begins with what went through in the end.
+            run.summary[NAME] = kept(circumstances(means, ask), thinker.plans)
         run.summary.update(counted, seconds=seconds, unlisted=unlisted, batch_size=batch_size)
     with library.reading() as connection:
         results = Results(library, listed, passed, runs_of(connection, key), missed)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from curate.bulk_id import Ask, Means
+from curate.bulk_id import Ask, Means, verb
 from curate.cli.main import answer
 from curate.models import backends
 from curate.models.checkpoint import Checkpoint
@@ -124,3 +124,16 @@ def test_the_command_says_it(
     assert said in capsys.readouterr().out
     assert answer(command) == 0
     assert "Memory" not in capsys.readouterr().out
+
+
+def test_a_remembered_plan_has_the_size_that_went_through(
+    library: Library,
+    model: Path,
+    pool: Path,
+    room_for: Callable[[int], list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(verb, "remembered", lambda *_: ([Plan(batch_size=16)], 1))
+    room_for(5)
+    identified(library, model, [pool], means=MEANS)
+    assert [plan["batch_size"] for plan in summary(library)["plan"]["plans"]] == [4]
