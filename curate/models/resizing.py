@@ -1,7 +1,7 @@
 """Shrinking by torch: Pillow's filters, vectorised. It costs a worker a second to import this.
 
 Pillow stays the reference (`preprocess.with_pillow`): torch rounds between its two passes in
-another way, so that some pixels differ by one level of 255.
+another way, so that some pixels differ by one level of 255, rarely by two.
 """
 
 from __future__ import annotations

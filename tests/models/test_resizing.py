@@ -50,7 +50,10 @@ def test_it_is_pillows_but_for_rounding(
     pixels = picture(height, width, seed)
     slow, fast = prepare(pixels, used, with_pillow), prepare(pixels, used, with_torch)
     assert slow.shape == fast.shape == (side, side, 3)
-    assert np.abs(slow.astype(int) - fast.astype(int)).max() <= 1
+    # Both round after each of two passes. Where weights are negative, those of the second have
+    # absolute values that add up to more than 1: a level of the first may become one and a bit.
+    most = 1 if interpolation in ("bilinear", "nearest") else 2
+    assert np.abs(slow.astype(int) - fast.astype(int)).max() <= most
 
 
 @pytest.mark.parametrize("turned", [False, True])
