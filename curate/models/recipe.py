@@ -16,7 +16,7 @@ from curate.core.errors import InputError
 LONGEST = 2000
 """Characters of the longest recipe; a longer one is a mistake, or made to hurt the parser."""
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(?:-[A-Za-z0-9_.]+)*")
 _SYNTAX = "a recipe is a row of names, each with literal keyword arguments in brackets if any"
 _EXAMPLE = "Write it like: flip(p=0.5) rotate(limit=10)"
 

@@ -14,7 +14,7 @@ literals = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.tuples(inner, inner),
     max_leaves=4,
 )
-names = st.from_regex(r"[a-z_][a-z0-9_]{0,8}(\.[a-z0-9]{1,4})?", fullmatch=True)
+names = st.from_regex(r"[a-z_][a-z0-9_]{0,8}(-[a-z0-9]{1,4})?(\.[a-z0-9]{1,4})?", fullmatch=True)
 keys = st.from_regex(r"k[a-z]{0,5}", fullmatch=True)
 
 
@@ -33,6 +33,8 @@ def test_what_is_written_reads_back_the_same(calls: list[Call]) -> None:
         ("  resnet18.a1_in1k()  ", [("resnet18.a1_in1k", {})]),
         ('a(x=")") b', [("a", {"x": ")"}), ("b", {})]),
         ("a(x=(1, (2, -3.5))) b(y=True)", [("a", {"x": (1, (2, -3.5))}), ("b", {"y": True})]),
+        ("one-cycle", [("one-cycle", {})]),
+        ("one-cycle(start=0.3) a-b-c", [("one-cycle", {"start": 0.3}), ("a-b-c", {})]),
     ],
 )
 def test_shapes_of_a_recipe(text: str, expected: list[tuple[str, dict[str, Any]]]) -> None:
@@ -43,6 +45,11 @@ def test_shapes_of_a_recipe(text: str, expected: list[tuple[str, dict[str, Any]]
     "text",
     [
         "3d",
+        "-a",
+        "a-",
+        "a--b",
+        "a- b",
+        "a-(x=1)",
         "a(1)",
         "a(**{})",
         "a(*())",
