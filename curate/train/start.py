@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pandas as pd
 from torch import nn
 
 from curate.core.errors import CheckpointError, InputError
@@ -11,6 +12,7 @@ from curate.models import arch as architectures
 from curate.models.checkpoint import Checkpoint
 from curate.models.preprocess import Preprocessing
 from curate.train.settings import TrainSettings, Transplant
+from curate.train.transplant import head_keys, map_head, mapped, small_head
 
 
 @dataclass(frozen=True)
@@ -34,25 +36,20 @@ def start(
     arch : str or None
         Recipe; None takes the architecture of `initial`.
     initial : Checkpoint or None
-        An earlier model: its body is kept, its head is fresh (random, for the new classes).
+        An earlier model, whose body is kept; `settings.head` says what becomes of its head.
     classes : tuple of str
         In the order of the new logits.
     settings : TrainSettings
-        Its size and whether weights are fetched.
+        Its size, head and rename, and whether weights are fetched.
 
     Raises
     ------
     InputError
-        No architecture, or two sources of weights.
+        No architecture, two sources of weights, or classes renamed or mapped that cannot be.
     CheckpointError
-        The body of `initial` does not fit the architecture.
+        The body of `initial` does not fit the architecture, or its head where it is mapped.
     """
-    if arch is None and initial is None:
-        raise InputError("no architecture", "a training needs one", "Name it: --arch resnet18")
-    if initial is not None and settings.pretrained:
-        raise InputError(
-            "--pretrained together with --from", "weights come from one place", "Drop one of them"
-        )
+    _check_sources(arch, initial, settings)
     recipe = arch or (initial.arch if initial is not None else "")
     if settings.size is not None:
         recipe = architectures.at_size(recipe, settings.size)
@@ -65,9 +62,13 @@ def start(
     model = architectures.build(recipe, len(classes), settings.pretrained)
     keys = tuple(model.state_dict())
     if initial is not None:
-        transplant, licence = _transplant(model, recipe, initial, classes), initial.licence
+        table = mapped(initial.classes, classes, settings.rename)
+        _take_body(model, recipe, initial)
+        fresh = _take_head(model, initial, table, settings.head)
+        transplant = _transplant(table, len(keys) - len(fresh), fresh)
+        licence = initial.licence
     elif settings.pretrained:
-        fresh = _head_keys(model, keys)
+        fresh = head_keys(model)
         transplant = Transplant(len(keys) - len(fresh), fresh, (), classes, ())
         licence = architectures.default_config(recipe).get("license")
     else:
@@ -75,12 +76,25 @@ def start(
     return Start(recipe, model, preprocessing, transplant, licence)
 
 
-def _transplant(
-    model: nn.Module, recipe: str, initial: Checkpoint, classes: tuple[str, ...]
-) -> Transplant:
-    state = model.state_dict()
-    fresh = _head_keys(model, tuple(state))
-    body = {key: value for key, value in state.items() if key not in fresh}
+def _check_sources(arch: str | None, initial: Checkpoint | None, settings: TrainSettings) -> None:
+    if arch is None and initial is None:
+        raise InputError("no architecture", "a training needs one", "Name it: --arch resnet18")
+    if initial is not None and settings.pretrained:
+        raise InputError(
+            "--pretrained together with --from", "weights come from one place", "Drop one of them"
+        )
+    for flag, given in (("--head map", settings.head == "map"), ("--rename", settings.rename)):
+        if given and initial is None:
+            raise InputError(
+                f"{flag} without --from",
+                "the classes that it speaks of are those of an earlier model",
+                "Name that model with --from, or leave it out",
+            )
+
+
+def _take_body(model: nn.Module, recipe: str, initial: Checkpoint) -> None:
+    state, head = model.state_dict(), set(head_keys(model))
+    body = {key: value for key, value in state.items() if key not in head}
     unlike = [
         key
         for key, value in body.items()
@@ -95,30 +109,29 @@ def _transplant(
             "Leave --arch and --size out to train the architecture of the checkpoint",
         )
     model.load_state_dict({**state, **{key: initial.weights[key] for key in body}})
-    _small_head(model)
-    before = set(initial.classes)
+
+
+def _take_head(
+    model: nn.Module, initial: Checkpoint, table: pd.DataFrame, head: str
+) -> tuple[str, ...]:
+    """Fill the head; give the names of its tensors that are not, or not wholly, the earlier's."""
+    if head == "map":
+        map_head(model, initial, table)
+        return head_keys(model) if (table["what"] == "new").any() else ()
+    small_head(model, int((table["to"] >= 0).sum()))
+    return head_keys(model)
+
+
+def _transplant(table: pd.DataFrame, kept: int, fresh: tuple[str, ...]) -> Transplant:
+    def named(*what: str) -> tuple[str, ...]:
+        return tuple(table.loc[table["what"].isin(what), "class"])
+
+    renamed = table[table["what"] == "renamed"]
     return Transplant(
-        kept=len(body),
+        kept=kept,
         fresh=fresh,
-        classes_kept=tuple(name for name in classes if name in before),
-        classes_new=tuple(name for name in classes if name not in before),
-        classes_dropped=tuple(name for name in initial.classes if name not in set(classes)),
+        classes_kept=named("kept", "renamed"),
+        classes_new=named("new"),
+        classes_dropped=named("dropped"),
+        classes_renamed=tuple(zip(renamed["was"], renamed["class"], strict=True)),
     )
-
-
-def _small_head(model: nn.Module) -> None:
-    """Draw a fresh head so small that the first steps do not tear the kept body apart.
-
-    timm's own draw gave a first loss of 6.4 for six classes, where guessing is 1.8.
-    """
-    for name in architectures.head_of(model):
-        head = model.get_submodule(name)
-        if isinstance(head, nn.Linear):
-            nn.init.normal_(head.weight, std=0.01)
-            if head.bias is not None:
-                nn.init.zeros_(head.bias)
-
-
-def _head_keys(model: nn.Module, keys: tuple[str, ...]) -> tuple[str, ...]:
-    head = architectures.head_of(model)
-    return tuple(key for key in keys if architectures.in_head(key, head))
