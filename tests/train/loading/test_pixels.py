@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -10,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.augment.policy import DEFAULT
 from curate.core import paths
 from curate.core.files import read
 from curate.core.images import Pixels, open_picture
 from curate.models.preprocess import Preprocessing, decode_side, prepare
 from curate.train.examples import Examples, examples_of
-from curate.train.pixels import PixelStore, augmentation, in_batches, shuffled
+from curate.train.loading.changes import Change
+from curate.train.loading.pixels import PixelStore, in_batches, shuffled
 from tests.train.conftest import Make
 
 HALF = (0.5, 0.5, 0.5)
@@ -34,6 +35,14 @@ def every(store: PixelStore, examples: Examples) -> list[Pixels]:
     return [pixels for batch in store.batches(groups) for pixels in batch.pixels]
 
 
+def opened_picture(path: bytes) -> Pixels:
+    return open_picture(read(path), decode_side(SMALL)).pixels
+
+
+def prepared(path: bytes) -> Pixels:
+    return prepare(opened_picture(path), SMALL)
+
+
 @pytest.mark.parametrize("cache_bytes", [10**9, 0])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_pixels_are_those_of_their_own_file(
@@ -44,8 +53,7 @@ def test_pixels_are_those_of_their_own_file(
         assert store.cached == (cache_bytes > 0)
         for _ in range(2):
             for pixels, path in zip(every(store, examples), examples.paths, strict=True):
-                picture = open_picture(read(path), decode_side(SMALL))
-                assert np.array_equal(pixels, prepare(picture.pixels, SMALL))
+                assert np.array_equal(pixels, prepared(path))
 
 
 def test_what_fits_is_decoded_once(make_table: Make) -> None:
@@ -63,23 +71,27 @@ def spoil(table: pd.DataFrame) -> dict[str, str]:
     for at, change in enumerate((b"", b"some text", b"P5 1 1 255\n.")):
         Path(table["path"][at]).write_bytes(change)
     Path(table["path"][3]).unlink()
-    reasons = ("empty file", "not an image", "changed since it was scanned", "no such file")
+    reasons = (
+        "decode: empty file",
+        "decode: not an image",
+        "read: changed since it was scanned",
+        "read: no such file",
+    )
     return dict(zip(table["image_id"][:4], reasons, strict=True))
 
 
-@pytest.mark.parametrize("cache_bytes", [10**9, 0])
+@pytest.mark.parametrize(("kind", "cache_bytes"), [("threads", 10**9), ("processes", 0)])
 def test_what_does_not_open_is_a_row_and_no_neighbours_pixels(
-    make_table: Make, cache_bytes: int
+    make_table: Make, kind: str, cache_bytes: int
 ) -> None:
     table = make_table()
     reasons = spoil(table)
     examples = examples_of(table)
     everything = np.arange(len(examples.ids))
-    with opened(examples, cache_bytes=cache_bytes) as store:
+    with closing(PixelStore(examples, SMALL, 2, cache_bytes, kind=kind)) as store:
         for batch in store.batches(in_batches(everything, 4)):
             for pixels, at in zip(batch.pixels, batch.positions, strict=True):
-                picture = open_picture(read(examples.paths[at]), decode_side(SMALL))
-                assert np.array_equal(pixels, prepare(picture.pixels, SMALL))
+                assert np.array_equal(pixels, prepared(examples.paths[at]))
                 assert examples.ids[at] not in reasons
         failures = store.failures()
         assert list(failures.columns) == ["image_id", "path", "stage", "reason"]
@@ -101,28 +113,51 @@ def test_a_batch_of_which_nothing_opens_is_empty(make_table: Make) -> None:
     assert len(batch.positions) == 0
 
 
-def test_augmentation_depends_on_seed_epoch_and_image_alone(make_table: Make) -> None:
-    examples = examples_of(make_table())
-    pixels = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
-
-    def variant(seed: int, epoch: int, at: int) -> bytes:
-        return augmentation(DEFAULT, examples, seed, epoch)(at, pixels).tobytes()
-
-    change = augmentation(DEFAULT, examples, 1, 1)
-    change(5, pixels)
-    assert change(0, pixels).tobytes() == variant(1, 1, 0)
-    assert len({variant(1, 1, 0), variant(2, 1, 0), variant(1, 2, 0), variant(1, 1, 1)}) == 4
-
-
 def test_augmented_pixels_do_not_touch_the_cache(make_table: Make) -> None:
     examples = examples_of(make_table())
     groups = in_batches(np.arange(len(examples.ids)), 8)
     with opened(examples) as store:
         before = every(store, examples)
-        change = augmentation("flip(p=1)", examples, 0, 1)
+        change = Change("flip(p=1)", 0, 1)
         turned = [p for batch in store.batches(groups, change) for p in batch.pixels]
         assert all(np.array_equal(a, b[:, ::-1]) for a, b in zip(turned, before, strict=True))
         assert np.array_equal(every(store, examples), before)
+
+
+def test_an_image_that_is_shown_again_is_another_variant_each_time(make_table: Make) -> None:
+    examples = examples_of(make_table())
+    groups = [np.array([3, 3, 5]), np.array([5, 3])]
+    recipe = "rotate(limit=40)"
+    with opened(examples) as store:
+        one, two = store.batches(groups, Change(recipe, 0, 1))
+        (alone,) = store.batches([np.array([3])], Change(recipe, 0, 1))
+    shown = [*one.pixels[:2], two.pixels[1]]
+    assert np.array_equal(shown[0], alone.pixels[0])
+    assert len({pixels.tobytes() for pixels in shown}) == 3
+
+
+def test_a_batch_is_its_callers_for_good(make_table: Make) -> None:
+    examples = examples_of(make_table())
+    groups = in_batches(np.arange(len(examples.ids)), 4)
+    with opened(examples) as store:
+        for batch in store.batches(groups):
+            batch.pixels[...] = 0
+        assert np.array_equal(every(store, examples), [prepared(path) for path in examples.paths])
+
+
+def test_the_store_says_how_long_its_caller_waited(make_table: Make) -> None:
+    examples = examples_of(make_table())
+    groups = in_batches(np.arange(len(examples.ids)), 4)
+    with opened(examples) as store:
+        began = time.perf_counter()
+        for _ in store.batches(groups):
+            pass
+        assert 0 < store.waited < time.perf_counter() - began
+        store.waited = 0.0
+        for _ in store.batches(groups):
+            time.sleep(0.01)
+        # All is there long before it is asked for, but for the first batch.
+        assert store.waited < 0.01 * len(groups) / 2
 
 
 @given(st.integers(0, 200), st.integers(2, 40), st.integers(0, 5))

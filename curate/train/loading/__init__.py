@@ -1,0 +1,1 @@
+"""The images of a training, as the model gets them: read, shrunk, changed, in batches."""
