@@ -8,7 +8,7 @@ import logging
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from curate.core.errors import InputError
 from curate.models.checkpoint import Checkpoint
@@ -198,6 +199,30 @@ def exported(checkpoint: Checkpoint, features: bool = False) -> bytes:
         The exporter cannot express this architecture.
     """
     network = network_of(checkpoint, features=features)
+    return traced(network, checkpoint, ("output",), "Take --backend torch")
+
+
+def traced(
+    network: nn.Module, checkpoint: Checkpoint, outputs: Sequence[str], remedy: str
+) -> bytes:
+    """Write a network that takes a checkpoint's pixels as an ONNX model.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        From uint8 (N, height, width, 3) to a tensor, or a tuple of them, with N first.
+    checkpoint : Checkpoint
+        Its size of pixels is used, and its architecture is named where this fails.
+    outputs : sequence of str
+        Names of what comes out; what goes in is called ``pixels``. N is free.
+    remedy : str
+        What to do where it fails.
+
+    Raises
+    ------
+    InputError
+        The exporter cannot express this architecture.
+    """
     used = checkpoint.preprocessing
     # Two images: with one, some exporters take the number for a constant.
     pixels = torch.zeros((2, used.height, used.width, 3), dtype=torch.uint8)
@@ -217,8 +242,8 @@ def exported(checkpoint: Checkpoint, features: bool = False) -> bytes:
                 target,
                 dynamo=False,
                 input_names=["pixels"],
-                output_names=["output"],
-                dynamic_axes={"pixels": {0: "images"}, "output": {0: "images"}},
+                output_names=list(outputs),
+                dynamic_axes={name: {0: "images"} for name in ("pixels", *outputs)},
             )
             return target.read_bytes()
     except Exception as error:  # the exporter fails in whatever way the network's code does
@@ -226,7 +251,7 @@ def exported(checkpoint: Checkpoint, features: bool = False) -> bytes:
         raise InputError(
             f"architecture {checkpoint.arch!r}",
             f"it cannot be exported to ONNX ({lines[0] if lines else type(error).__name__})",
-            "Take --backend torch",
+            remedy,
         ) from error
 
 

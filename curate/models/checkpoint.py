@@ -53,6 +53,9 @@ class Checkpoint:
         A state dict that fits the architecture, on the CPU.
     temperature : float
         Divides the logits before they become scores; 1 is uncalibrated.
+    thresholds : mapping of str to float
+        A wanted precision (``"0.95"``) and the calibrated score from which on it was reached on
+        val. One that was not reached is missing; all are in older files.
     throw_away : bool
         Trained with a lowered min-count only to find images; it passes no deploy gate.
     min_count : int or None
@@ -77,6 +80,7 @@ class Checkpoint:
     preprocessing: Preprocessing
     weights: Mapping[str, Tensor]
     temperature: float = 1.0
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     throw_away: bool = False
     min_count: int | None = None
     parent: str | None = None
@@ -99,6 +103,13 @@ class Checkpoint:
             raise CheckpointError(
                 f"temperature {self.temperature!r}", "it is a finite number above 0", _AGAIN
             )
+        for wanted, score in self.thresholds.items():
+            if not (_is_share(wanted) and isinstance(score, float | int) and 0 <= score <= 1):
+                raise CheckpointError(
+                    f"threshold {score!r} for a precision of {wanted!r}",
+                    "both are numbers from 0 to 1",
+                    _AGAIN,
+                )
 
 
 def save(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Checkpoint:
@@ -277,6 +288,7 @@ def _to_json(checkpoint: Checkpoint) -> dict[str, Any]:
 
 _OPTIONAL: dict[str, tuple[type, ...]] = {
     "temperature": (float, int),
+    "thresholds": (dict,),
     "throw_away": (bool,),
     "min_count": (int, type(None)),
     "parent": (str, type(None)),
@@ -287,6 +299,10 @@ _OPTIONAL: dict[str, tuple[type, ...]] = {
     "versions": (dict,),
     "licence": (str, type(None)),
 }
+
+
+_LATER: dict[str, Any] = {"thresholds": {}}
+"""What files of format 1 lack that were written before there was such a field."""
 
 
 def _from_json(source: str, text: object, tensors: Mapping[str, Tensor]) -> Checkpoint:
@@ -302,6 +318,7 @@ def _from_json(source: str, text: object, tensors: Mapping[str, Tensor]) -> Chec
             f"this version reads formats up to {FORMAT}",
             "Install a newer curate",
         )
+    meta = {**_LATER, **meta}
     wanted = {"arch": (str,), "classes": (list,), "preprocessing": (dict,), **_OPTIONAL}
     for name, types in wanted.items():
         if not isinstance(meta.get(name), types):
@@ -437,6 +454,13 @@ def _check_novelty(source: str, checkpoint: Checkpoint, heads: list[Tensor | Non
                 f"{checkpoint.arch} has {expected}",
                 _AGAIN,
             )
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0 <= float(text) <= 1
+    except ValueError:
+        return False
 
 
 def _some(keys: list[str]) -> str:

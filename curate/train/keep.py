@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,31 +41,48 @@ class Keeper:
         All but the weights and the metrics.
     out : Path
         Of the best one.
+    writes : bool
+        Whether this process writes; of several that train one model, the first does.
     """
 
-    def __init__(self, plain: Checkpoint, out: Path) -> None:
+    def __init__(self, plain: Checkpoint, out: Path, writes: bool = True) -> None:
         self._plain = plain
         self._out = out
+        self._writes = writes
         self.best: Checkpoint | None = None
         self._rank = (-math.inf, -math.inf)
 
-    def keep(self, model: nn.Module, row: Row) -> None:
-        """Write the state after an epoch, with its row of the history."""
+    def keep(self, model: nn.Module, row: Row) -> bool:
+        """Write the weights after an epoch, with its row of the history; say if it is the best."""
         metrics = {name: value for name, value in row.items() if math.isfinite(value)}
         state = replace(self._plain, weights=_copy(model), metrics=metrics)
-        save(state, last_path(self._out))
-        if rank(row) > self._rank:
+        self._save(state, last_path(self._out))
+        better = rank(row) > self._rank
+        if better:
             self._rank = rank(row)
-            self.best = save(state, self._out)
+            self.best = self._save(state, self._out)
+        return better
+
+    def go_on(self, best: Checkpoint) -> None:
+        """Take up the best checkpoint of an interrupted training as the one to beat."""
+        self.best = best
+        nothing = dict.fromkeys(("val_accuracy", "val_loss"), math.nan)
+        self._rank = rank({**nothing, **best.metrics})
 
     def rescue(self, model: nn.Module) -> None:
         """Write what there is if the first epoch was interrupted; later there are checkpoints."""
         if self.best is None:
             state = replace(self._plain, weights=_copy(model), metrics={"epoch": 0})
-            save(state, last_path(self._out))
-            self.best = save(state, self._out)
+            self._save(state, last_path(self._out))
+            self.best = self._save(state, self._out)
 
-    def finish(self, metrics: Row, temperature: float, novelty: Novelty | None) -> Checkpoint:
+    def finish(
+        self,
+        metrics: Row,
+        temperature: float,
+        thresholds: Mapping[str, float],
+        novelty: Novelty | None,
+    ) -> Checkpoint:
         """Add to the best checkpoint what was measured with its weights, and write it again."""
         if self.best is None:
             raise RuntimeError("finish() before the first keep()")
@@ -73,10 +91,14 @@ class Keeper:
             self.best,
             metrics={**self.best.metrics, **fine},
             temperature=temperature,
+            thresholds=thresholds,
             novelty=novelty,
         )
-        self.best = save(whole, self._out)
+        self.best = self._save(whole, self._out)
         return self.best
+
+    def _save(self, state: Checkpoint, path: Path) -> Checkpoint:
+        return save(state, path) if self._writes else state
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

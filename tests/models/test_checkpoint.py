@@ -20,6 +20,7 @@ import timm
 import torch
 
 from curate.core.errors import CheckpointError, InputError
+from curate.models import checkpoint as files_of_checkpoints
 from curate.models.arch import build
 from curate.models.checkpoint import Checkpoint, describe, load, read_classes, save
 from curate.models.novelty import Novelty, fit
@@ -41,6 +42,33 @@ def test_everything_survives_the_file(tmp_path: Path, checkpoint: Checkpoint, su
     saved = save(checkpoint, path)
     assert same(load(path), saved)
     assert saved.digest == sha256(path.read_bytes()).hexdigest()[:32]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_thresholds_survive_and_older_files_have_none(
+    tmp_path: Path, checkpoint: Checkpoint, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    save(replace(checkpoint, thresholds={"0.9": 0.71, "0.95": 1}), path)
+    assert load(path).thresholds == {"0.9": 0.71, "0.95": 1}
+
+    def before(checkpoint: Checkpoint) -> dict[str, Any]:
+        return {name: value for name, value in now(checkpoint).items() if name != "thresholds"}
+
+    now = files_of_checkpoints._to_json
+    monkeypatch.setattr(files_of_checkpoints, "_to_json", before)
+    save(checkpoint, path)
+    assert load(path).thresholds == {}
+
+
+@pytest.mark.parametrize(
+    "thresholds", [{"0.9": 1.2}, {"0.9": float("nan")}, {"0.9": "high"}, {"most": 0.9}, {"2": 0.9}]
+)
+def test_thresholds_that_are_none_are_refused(
+    checkpoint: Checkpoint, thresholds: dict[str, Any]
+) -> None:
+    with pytest.raises(CheckpointError, match="numbers from 0 to 1"):
+        replace(checkpoint, thresholds=thresholds)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

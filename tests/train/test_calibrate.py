@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,12 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from curate.core.errors import InputError
 from curate.models.scores import log_softmax
 from curate.train.calibrate import (
     BOUNDS,
+    WANTED,
     calibration_error,
     fit_temperature,
     negative_log_likelihood,
+    thresholds_of,
 )
 
 seeds = st.integers(0, 2**32 - 1)
@@ -99,3 +104,118 @@ def test_calibrated_logits_have_a_small_error() -> None:
     logits, targets = drawn(1)
     assert calibration_error(logits, targets, 1.0) < 0.03
     assert calibration_error(logits * 4, targets, 1.0) > 0.1
+
+
+def answers(seed: int, number: int = 400) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Scores of which several are equal, that are right about as often as they say."""
+    random = np.random.default_rng(seed)
+    scores = random.beta(4, 1, number).round(random.integers(1, 8))
+    return scores, random.random(number) < scores
+
+
+def rows(
+    scores: NDArray[np.float64], right: NDArray[np.bool_], wanted: Sequence[float] = WANTED
+) -> list[dict[str, Any]]:
+    table = thresholds_of(scores, right, wanted)
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+@given(seeds, st.sampled_from([0, 1, 9, 10, 60, 400]))
+@settings(max_examples=60, deadline=None)
+def test_a_threshold_keeps_its_word_and_none_lower_does(seed: int, number: int) -> None:
+    scores, right = answers(seed, number)
+    for row in rows(scores, right):
+        lower = scores < row["threshold"] if row["reason"] == "" else np.ones(number, bool)
+        for score in np.unique(scores[lower]):
+            above = right[scores >= score]
+            assert above.sum() - 1 < row["precision"] * len(above)
+        if row["reason"]:
+            assert np.isnan(row["threshold"])
+            assert row["images"] == 0
+            continue
+        above = right[scores >= row["threshold"]]
+        assert above.sum() - 1 >= row["precision"] * len(above) - 1e-6
+        assert row["images"] == len(above)
+        assert row["coverage"] == pytest.approx(len(above) / number)
+        assert row["measured"] == pytest.approx(above.mean())
+        assert 0 < row["lower"] < row["measured"]
+        assert row["threshold"] == round(row["threshold"], 6)
+
+
+@given(seeds)
+@settings(max_examples=20, deadline=None)
+def test_order_of_images_does_not_move_a_threshold(seed: int) -> None:
+    scores, right = answers(seed)
+    order = np.random.default_rng(seed).permutation(len(scores))
+    assert thresholds_of(scores, right).equals(thresholds_of(scores[order], right[order]))
+
+
+@given(seeds)
+@settings(max_examples=20, deadline=None)
+def test_who_wants_more_gets_fewer_images(seed: int) -> None:
+    table = thresholds_of(*answers(seed)).dropna(subset=["threshold"])
+    assert table["threshold"].is_monotonic_increasing
+    assert table["images"].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize(("wanted", "least"), [(0.9, 10), (0.95, 20), (0.99, 100)])
+def test_so_many_images_have_to_be_right_at_least(wanted: float, least: int) -> None:
+    for number in (least - 1, least):
+        (row,) = rows(np.linspace(0.5, 1, number), np.ones(number, bool), [wanted])
+        if number < least:
+            assert row["reason"] == f"{least} images are needed, and there are {number}"
+        else:
+            assert (row["threshold"], row["images"]) == (0.5, number)
+
+
+def test_a_threshold_of_a_worked_example() -> None:
+    # From 0.6 on 29 of 31 are right, which is 0.935; from 0.7 on 29 of 30.
+    scores = np.array([0.9] * 29 + [0.7, 0.6, 0.5, 0.4])
+    right = np.array([True] * 29 + [False] * 4)
+    lower, higher = rows(scores, right, [0.9, 0.95])
+    assert (lower["threshold"], lower["images"], lower["reason"]) == (0.6, 31, "")
+    assert lower["measured"] == pytest.approx(29 / 31)
+    assert lower["coverage"] == pytest.approx(31 / 33)
+    assert (higher["threshold"], higher["images"]) == (0.9, 29)
+    # All of 29 right: the bound solves p ** 29 = 0.05.
+    assert higher["lower"] == pytest.approx(0.05 ** (1 / 29))
+
+
+def test_scores_that_are_equal_stand_together() -> None:
+    scores = np.full(40, 0.8)
+    right = np.arange(40) < 30
+    (row,) = rows(scores, right, [0.9])
+    assert row["reason"] == (
+        "of no 10 images or more that score highest are enough right: at most 75.0%"
+    )
+
+
+def test_without_images_there_is_no_threshold() -> None:
+    table = thresholds_of(np.array([np.nan]), np.array([True]))
+    assert tuple(table["precision"]) == WANTED
+    assert table["threshold"].isna().all()
+    assert table["reason"].iloc[0] == "10 images are needed, and there are 0"
+    assert list(table) == [
+        "precision",
+        "threshold",
+        "images",
+        "coverage",
+        "measured",
+        "lower",
+        "reason",
+    ]
+
+
+@pytest.mark.parametrize("wanted", [0, 1, 1.5, math.nan])
+def test_a_precision_that_is_none_is_refused(wanted: float) -> None:
+    with pytest.raises(InputError, match="between 0 and 1"):
+        thresholds_of(np.ones(3), np.ones(3, bool), [wanted])
+
+
+def test_a_threshold_holds_on_fresh_images() -> None:
+    held = []
+    for seed in range(30):
+        threshold = rows(*answers(seed, 1000), [0.9])[0]["threshold"]
+        scores, right = answers(seed + 1000, 20_000)
+        held.append(right[scores >= threshold].mean())
+    assert np.mean(held) == pytest.approx(0.9, abs=0.01)

@@ -11,8 +11,8 @@ from torch import nn
 from curate.models.arch import build, head_of, preprocessing
 from curate.train.examples import Examples, examples_of
 from curate.train.finish import calibrated, novelty_of
+from curate.train.loading.pixels import PixelStore
 from curate.train.outputs import Outputs, outputs_of, some_of_each_class
-from curate.train.pixels import PixelStore
 from tests.train.conftest import Make
 
 USED = preprocessing("test_resnet").at_size(32)
@@ -102,14 +102,16 @@ def test_the_temperature_is_fitted_on_val_and_told_of_both() -> None:
     logits = random.normal(size=(60, 3)).astype(np.float32) * 5
     said = Outputs(logits, random.integers(0, 3, 60), np.empty((60, 0), np.float32))
     none = Outputs(logits[:0], said.targets[:0], said.features[:0])
-    temperature, metrics = calibrated(said, said)
+    temperature, thresholds, metrics = calibrated(said, said)
     assert temperature > 3
+    assert thresholds == {}  # what is right by chance never reaches a precision
     assert metrics["val_ece_calibrated"] < metrics["val_ece"]
     assert {key.split("_")[0] for key in metrics} == {"val", "test"}
-    assert calibrated(none, none) == (1.0, {})
+    assert calibrated(none, none) == (1.0, {}, {})
     without = calibrated(none, said)
     assert without[0] == 1.0
-    assert without[1]["test_ece"] == without[1]["test_ece_calibrated"]
+    assert without[1] == {}
+    assert without[2]["test_ece"] == without[2]["test_ece_calibrated"]
 
 
 def test_a_table_is_not_needed_in_order(make_table: Make) -> None:
