@@ -38,8 +38,8 @@ from curate.models.scores import score_table
 from curate.train import TrainSettings, train
 from curate.train.calibrate import fit_temperature
 from curate.train.examples import Examples
+from curate.train.loading.pixels import PixelStore
 from curate.train.outputs import Outputs, outputs_of
-from curate.train.pixels import PixelStore
 
 HIGH_IS_KNOWN = ("score", "margin")
 SCORES = ("score", "margin", "entropy", "energy", "novelty")

@@ -1,4 +1,4 @@
-"""A plain, correct training: AdamW, warm-up and cosine, validation, best and last checkpoints."""
+"""A training: epochs of steps, a look at val after each, the best and the last on disk."""
 
 from __future__ import annotations
 
@@ -15,26 +15,22 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from curate.augment.policy import compile_policy
+from curate.core import chance
 from curate.core.errors import InputError, PolicyError
+from curate.models import checkpoint as checkpoints
 from curate.models.checkpoint import Checkpoint
-from curate.models.device import pick_device, to_input
 from curate.models.weights import WRITERS
-from curate.train.examples import Examples, examples_of
+from curate.train import resume as states
 from curate.train.finish import NOVELTY_IMAGES, calibrated, novelty_of
-from curate.train.keep import Keeper, Row, last_path
+from curate.train.keep import Keeper, Row, last_path, rank
+from curate.train.loading.pixels import augmentation
 from curate.train.measure import Measured, measured
 from curate.train.outputs import Outputs, outputs_of, some_of_each_class
-from curate.train.pixels import PixelStore, augmentation, shuffled
+from curate.train.prepared import Prepared, prepared
+from curate.train.ranks import ALONE, Ranks
+from curate.train.recipes.schedules import schedule_of
 from curate.train.settings import Progress, TrainResult, TrainSettings
-from curate.train.start import Start, start
-
-LABEL_SMOOTHING = 0.1
-LR_SCRATCH = 1e-3
-LR_KEPT_BODY = 5e-4
-WARM_UP_EPOCHS = 1
 
 _PACKAGES = ("curate", "torch", "timm", "numpy", "pillow", "simplejpeg", "albumentations")
 
@@ -46,8 +42,10 @@ def train(
     settings: TrainSettings | None = None,
     *,
     initial: Checkpoint | None = None,
+    resume: str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    ranks: Ranks = ALONE,
 ) -> TrainResult:
     """Train a classifier.
 
@@ -60,15 +58,21 @@ def train(
         Recipe of the architecture; None takes that of `initial`.
     out : path-like
         Where the best checkpoint goes (``.pt`` or ``.safetensors``). The last one lies beside it
-        with ``.last`` before the suffix. Both are written whole after every epoch.
+        with ``.last`` before the suffix, and what a later call needs to go on as ``.last.state``
+        and ``.best.state``. All are written whole after every epoch.
     settings : TrainSettings, optional
         How.
     initial : Checkpoint, optional
         An earlier model whose body is kept.
+    resume : str, optional
+        Go on with the training of this `out` after its ``last`` or its ``best`` epoch. Learning
+        rate, epochs and the like may be others than before; images, classes and architecture not.
     on_progress : callable, optional
         Told after every batch and every epoch.
     should_stop : callable, optional
         Asked after every epoch; True ends the training as if it had been the last.
+    ranks : Ranks
+        Which of several processes this is. All get the same result; the first writes it.
 
     Returns
     -------
@@ -80,234 +84,231 @@ def train(
     PolicyError
         The table leaves nothing to train on, or the training diverges.
     InputError, CheckpointError
-        The table, the architecture, the device or the initial checkpoint cannot be used.
+        The table, the architecture, the device, the initial checkpoint or the state to go on from
+        cannot be used.
     KeyboardInterrupt
         After the checkpoints are safe: those of the last complete epoch, or in the first epoch
         the weights as they are.
     """
     settings = settings or TrainSettings()
-    path, device = _target(out), pick_device(settings.device)
-    compile_policy(settings.augment)
-    examples = examples_of(table)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(settings.seed)
-        begun = start(arch, initial, examples.classes, settings)
-        store = PixelStore(examples, begun.preprocessing, settings.workers)
-        try:
-            training = _Training(settings, examples, begun, store, device, on_progress)
-            keeper = Keeper(_plain(begun, examples, settings, initial), path)
-            return _run(training, keeper, path, should_stop or (lambda: False))
-        finally:
-            store.close()
-
-
-def lr_at(step: int, steps: int, warm_up: int, peak: float) -> float:
-    """Learning rate of a step (from 0): linear to the peak, then half a cosine towards 0.
-
-    Source: I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts",
-    ICLR 2017, equation 5, without restarts.
-    """
-    if step < warm_up:
-        return peak * (step + 1) / warm_up
-    done = (step - warm_up) / max(1, steps - warm_up)
-    return peak * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Part the parameters: weights decay; biases and norms (one dimension or none) do not."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    path = _target(out)
+    schedule_of(settings.schedule)
+    with prepared(table, arch, settings, initial, ranks) as ready:
+        plain = _plain(ready, initial)
+        training = _Training(ready, Keeper(plain, path, ranks.first), path, on_progress)
+        if resume is not None:
+            training.go_on(resume)
+        training.run(should_stop or (lambda: False))
+        return training.finish()
 
 
 class _Training:
-    """The state of one training between its epochs."""
+    """A training between two epochs."""
 
     def __init__(
         self,
-        settings: TrainSettings,
-        examples: Examples,
-        begun: Start,
-        store: PixelStore,
-        device: torch.device,
+        ready: Prepared,
+        keeper: Keeper,
+        path: Path,
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
-        self.settings = settings
-        self.examples = examples
-        self.begun = begun
-        self.store = store
-        self.device = device
+        self.ready = ready
+        self.keeper = keeper
+        self.path = path
         self.tell = on_progress or (lambda progress: None)
-        self.model = begun.model.to(device)
-        self.peak = settings.lr or (LR_KEPT_BODY if begun.transplant.kept else LR_SCRATCH)
-        self.optimiser = torch.optim.AdamW(
-            parameter_groups(self.model, settings.weight_decay), lr=self.peak
-        )
-        self.loss = nn.CrossEntropyLoss(label_smoothing=LABEL_SMOOTHING)
-        self.steps = 0
+        self.schedule = schedule_of(ready.settings.schedule)
+        self.history: list[Row] = []
+        self.stopped = False
+        self.fits = {
+            "architecture": ready.begun.arch,
+            "split": ready.examples.split,
+            "set of images": ready.examples.data,
+        }
 
-    def epoch(self, number: int) -> Row:
+    def go_on(self, which: str) -> None:
+        """Take up what an earlier call left after its last or its best epoch."""
+        state = states.read(self.path, which, self.fits)
+        self.ready.learner.restore(state.learner)
+        self.history = list(state.history)
+        self.keeper.go_on(checkpoints.load(self.path))
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        """Train until the epochs or steps are done, val no longer improves, or somebody says so."""
+        settings, learner = self.ready.settings, self.ready.learner
+        size = len(self.ready.examples.splits["train"])
+        try:
+            while not self._complete():
+                row = self._epoch(len(self.history) + 1)
+                self.history.append(row)
+                best = self.keeper.keep(learner.kept, row)
+                if self.ready.ranks.first:
+                    state = states.State(self.fits, self.history, learner.snapshot())
+                    states.write(self.path, state, best)
+                self.tell(Progress(len(self.history), settings.epochs, size, size, row))
+                if not self._complete() and self.ready.ranks.agreed(should_stop()):
+                    self.stopped = True
+                    return
+        except KeyboardInterrupt:
+            if learner.steps and self.ready.ranks.first:
+                self.keeper.rescue(learner.kept)
+            raise
+
+    def finish(self) -> TrainResult:
+        """Measure with the best weights; they are already on disk if this is interrupted."""
+        best = self.keeper.best
+        if best is None:
+            raise RuntimeError("a training of no epoch")
+        ready = self.ready
+        ready.learner.kept.load_state_dict(dict(best.weights))
+        splits = ready.examples.splits
+        val, test = self._outputs(splits["val"], True), self._outputs(splits["test"])
+        temperature, thresholds, metrics = calibrated(val, test)
+        found = measured(test.logits, test.targets, ready.examples.classes)
+        if found.images:
+            metrics.update(
+                test_images=found.images,
+                test_loss=found.loss,
+                test_accuracy=found.accuracy,
+                test_recall=found.recall,
+            )
+        novelty = None
+        if len(val.targets):
+            some = some_of_each_class(
+                ready.examples,
+                ready.usable(splits["train"]),
+                NOVELTY_IMAGES,
+                ready.settings.seed,
+            )
+            novelty = novelty_of(self._outputs(some, True), val)
+        checkpoint = self.keeper.finish(metrics, temperature, thresholds, novelty)
+        failures = pd.concat(ready.ranks.gathered(ready.store.failures()), ignore_index=True)
+        return TrainResult(
+            checkpoint=checkpoint,
+            path=self.path,
+            last=last_path(self.path),
+            best_epoch=int(checkpoint.metrics["epoch"]),
+            stopped=self.stopped,
+            history=pd.DataFrame(self.history).astype({"epoch": int, "steps": int}),
+            recalls=found.recalls,
+            failures=failures.drop_duplicates(ignore_index=True),
+            transplant=ready.begun.transplant,
+        )
+
+    def _complete(self) -> bool:
+        settings, done = self.ready.settings, len(self.history)
+        if not done:
+            return False
+        if settings.steps is not None and self.ready.learner.steps >= settings.steps:
+            return True
+        best = max(range(done), key=lambda number: rank(self.history[number]))
+        waited = settings.patience is not None and done - 1 - best >= settings.patience
+        return done >= settings.epochs or waited
+
+    def _epoch(self, number: int) -> Row:
         """Train one epoch and validate it; give its row of the history."""
+        ready, learner = self.ready, self.ready.learner
+        # Drop-out and the like: a function of the epoch, so that a later start draws the same.
+        drawn = chance.generator(ready.settings.seed, str(number), f"torch {ready.ranks.rank}")
+        torch.manual_seed(int(drawn.integers(1 << 62)))
+        learner.freeze(number <= ready.settings.freeze)
         began = time.perf_counter()
-        images, loss, lr = self._pass(number)
+        images, loss, lr, waited = self._pass(number)
         seconds = time.perf_counter() - began
         if not images:
             raise PolicyError(
-                f"{len(self.store.failures())} images that cannot be used",
+                f"{len(ready.store.failures())} images that cannot be used",
                 "a training needs two or more that open",
                 "See their reasons, and scan again",
             )
         if not math.isfinite(loss):
             raise PolicyError(
                 f"a loss of {loss} in epoch {number}",
-                f"the training diverged at a learning rate of {self.peak:g}",
-                "Take a smaller --lr",
+                f"the training diverged at a learning rate of {learner.peak:g}",
+                "Take a smaller --lr (`curate lr-find` suggests one)",
             )
-        val = self.measure("val")
-        row: Row = {
+        val = self._measure("val")
+        return {
             "epoch": number,
+            "steps": learner.steps,
             "loss": loss,
             "val_loss": val.loss,
             "val_accuracy": val.accuracy,
             "val_recall": val.recall,
             "seconds": time.perf_counter() - began,
             "images_per_second": images / seconds,
+            "waited": waited / seconds,
             "lr": lr,
         }
-        return row
 
-    def measure(self, split: str) -> Measured:
-        """Measure the network on a split."""
-        said = self.outputs(self.examples.splits[split])
-        return measured(said.logits, said.targets, self.examples.classes)
-
-    def outputs(self, positions: NDArray[np.int64], features: bool = False) -> Outputs:
-        """Run the network over those of these examples that open."""
-        return outputs_of(
-            self.model,
-            self.store,
-            self.examples,
-            self.store.usable(positions),
-            self.begun.preprocessing,
-            self.settings.batch_size,
-            self.device,
-            features=features,
-        )
-
-    def _pass(self, number: int) -> tuple[int, float, float]:
-        settings, examples = self.settings, self.examples
-        positions = self.store.usable(examples.splits["train"])
-        groups = shuffled(examples, positions, settings.batch_size, settings.seed, number)
-        change = augmentation(settings.augment, examples, settings.seed, number)
+    def _pass(self, number: int) -> tuple[int, float, float, float]:
+        """Train on every image once: images, mean loss, last learning rate, seconds waited."""
+        ready, learner, settings = self.ready, self.ready.learner, self.ready.settings
+        groups = ready.groups(number)
+        change = augmentation(settings, ready.examples, number)
         images, lr = 0, 0.0
-        total = torch.zeros((), dtype=torch.float64, device=self.device)
-        self._train_mode()
-        for index, batch in enumerate(self.store.batches(groups, change)):
-            # Batch normalisation has no variance in a single image.
-            if len(batch.positions) > 1:
-                done = number - 1 + index / len(groups)
-                lr = self._lr(done, len(groups))
-                total += self._step(batch.pixels, examples.targets[batch.positions], lr)
-                images += len(batch.positions)
-            self.tell(Progress(number, settings.epochs, images, len(positions)))
-        return images, float(total) / max(1, images), lr
-
-    def _train_mode(self) -> None:
-        self.model.train()
-        if self.begun.transplant.kept:
-            # A kept body keeps its statistics: docs/decisions/0011 says why.
-            for module in self.model.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+        total = torch.zeros((), dtype=torch.float64, device=ready.device)
+        learner.begin()
+        ready.store.waited = 0.0
+        of = sum(map(len, groups))
+        batches = ready.store.batches([ready.ranks.share(group) for group in groups], change)
+        for index, batch in enumerate(batches):
+            if settings.steps is not None and learner.steps >= settings.steps:
+                break
+            lr = self._lr(number - 1 + (index + 0.5) / len(groups), len(groups))
+            targets = ready.examples.targets[batch.positions]
+            name = f"mix {number} {ready.ranks.rank}"
+            drawn = chance.generator(settings.seed, str(index), name)
+            total += len(targets) * learner.step(batch.pixels, targets, lr, drawn).double()
+            # Batch normalisation has no variance in a single image: none is learnt from.
+            images += len(targets) if len(targets) > 1 else 0
+            shown = min(of, images * ready.ranks.world)
+            self.tell(Progress(number, settings.epochs, shown, of))
+        parts = ready.ranks.gathered((images, float(total)))
+        images = sum(count for count, _ in parts)
+        loss = sum(part for _, part in parts) / max(1, images)
+        return images, loss, lr, ready.store.waited
 
     def _lr(self, done: float, batches: int) -> float:
         # In epochs and not in counted steps: images that fail shift nothing.
-        step, steps = round(done * batches), self.settings.epochs * batches
-        return lr_at(step, steps, min(WARM_UP_EPOCHS * batches, steps // 2), self.peak)
+        settings = self.ready.settings
+        limit = math.inf if settings.steps is None else settings.steps / batches
+        losses = [row["val_loss"] for row in self.history]
+        epochs = min(settings.epochs, limit)
+        return self.schedule.lr(done, epochs, settings.warm_up, self.ready.learner.peak, losses)
 
-    def _step(self, pixels: np.ndarray, targets: np.ndarray, lr: float) -> torch.Tensor:
-        for group in self.optimiser.param_groups:
-            group["lr"] = lr
-        output = self.model(to_input(pixels, self.begun.preprocessing, self.device))
-        loss: torch.Tensor = self.loss(output, torch.from_numpy(targets).to(self.device))
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        self.optimiser.step()
-        self.steps += 1
-        return loss.detach().double() * len(targets)
+    def _measure(self, split: str) -> Measured:
+        said = self._outputs(self.ready.examples.splits[split])
+        return measured(said.logits, said.targets, self.ready.examples.classes)
 
-
-def _run(
-    training: _Training, keeper: Keeper, path: Path, should_stop: Callable[[], bool]
-) -> TrainResult:
-    history: list[Row] = []
-    stopped = False
-    settings = training.settings
-    try:
-        for number in range(1, settings.epochs + 1):
-            row = training.epoch(number)
-            keeper.keep(training.model, row)
-            history.append(row)
-            size = len(training.examples.splits["train"])
-            training.tell(Progress(number, settings.epochs, size, size, row))
-            if number < settings.epochs and should_stop():
-                stopped = True
-                break
-    except KeyboardInterrupt:
-        if training.steps:
-            keeper.rescue(training.model)
-        raise
-    checkpoint, test = _finish(training, keeper)
-    frame = pd.DataFrame(history)
-    return TrainResult(
-        checkpoint=checkpoint,
-        path=path,
-        last=last_path(path),
-        best_epoch=int(checkpoint.metrics["epoch"]),
-        stopped=stopped,
-        history=frame.astype({"epoch": int}),
-        recalls=test.recalls,
-        failures=training.store.failures(),
-        transplant=training.begun.transplant,
-    )
-
-
-def _finish(training: _Training, keeper: Keeper) -> tuple[Checkpoint, Measured]:
-    """Measure with the best weights; they are already on disk if this is interrupted."""
-    if keeper.best is None:
-        raise RuntimeError("a training of no epoch")
-    training.model.load_state_dict(dict(keeper.best.weights))
-    examples = training.examples
-    splits = examples.splits
-    val, test = training.outputs(splits["val"], features=True), training.outputs(splits["test"])
-    temperature, metrics = calibrated(val, test)
-    found = measured(test.logits, test.targets, examples.classes)
-    if found.images:
-        metrics.update(
-            test_images=found.images,
-            test_loss=found.loss,
-            test_accuracy=found.accuracy,
-            test_recall=found.recall,
+    def _outputs(self, positions: NDArray[np.int64], features: bool = False) -> Outputs:
+        """Run the network over those of these examples that open, each process over its share."""
+        ready = self.ready
+        said = outputs_of(
+            ready.learner.kept,
+            ready.store,
+            ready.examples,
+            ready.ranks.share(ready.usable(positions)),
+            ready.begun.preprocessing,
+            ready.settings.batch_size,
+            ready.device,
+            features=features,
         )
-    novelty = None
-    if len(val.targets):
-        some = some_of_each_class(
-            examples, training.store.usable(splits["train"]), NOVELTY_IMAGES, training.settings.seed
+        parts = ready.ranks.gathered(said)
+        return Outputs(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in ("logits", "targets", "features")
+            )
         )
-        novelty = novelty_of(training.outputs(some, features=True), val)
-    return keeper.finish(metrics, temperature, novelty), found
 
 
-def _plain(
-    begun: Start, examples: Examples, settings: TrainSettings, initial: Checkpoint | None
-) -> Checkpoint:
-    kept = dataclasses.asdict(settings)
+def _plain(ready: Prepared, initial: Checkpoint | None) -> Checkpoint:
+    kept = dataclasses.asdict(ready.settings)
+    examples = ready.examples
     return Checkpoint(
-        arch=begun.arch,
+        arch=ready.begun.arch,
         classes=examples.classes,
-        preprocessing=begun.preprocessing,
+        preprocessing=ready.begun.preprocessing,
         weights={},
         throw_away=kept.pop("throw_away"),
         min_count=kept.pop("min_count"),
@@ -316,7 +317,7 @@ def _plain(
         data=examples.data,
         settings=kept,
         versions={"python": platform.python_version(), **{p: version(p) for p in _PACKAGES}},
-        licence=begun.licence,
+        licence=ready.begun.licence,
     )
 
 

@@ -16,7 +16,7 @@ from curate.models.arch import head_of
 from curate.models.device import to_input
 from curate.models.preprocess import Preprocessing
 from curate.train.examples import Examples
-from curate.train.pixels import PixelStore, in_batches
+from curate.train.loading.pixels import PixelStore, in_batches
 
 
 @dataclass(frozen=True)

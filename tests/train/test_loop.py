@@ -9,11 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from torch import nn
 
-import curate.train.loop as loop
+import curate.train.learner as learner
 from curate.core import paths
 from curate.core.errors import CheckpointError, CurateError, InputError, PolicyError
 from curate.core.files import read
@@ -23,7 +20,6 @@ from curate.models.preprocess import decode_side, prepare
 from curate.models.runner import Plan, Runner
 from curate.train import Progress, TrainSettings, train
 from curate.train.keep import last_path, rank
-from curate.train.loop import lr_at, parameter_groups
 from tests.train.conftest import Make
 
 NET = "test_resnet"
@@ -76,8 +72,8 @@ def test_it_learns_and_tells_the_truth_about_it(
 
     history = result.history
     assert list(history.columns) == [
-        "epoch", "loss", "val_loss", "val_accuracy", "val_recall", "seconds",
-        "images_per_second", "lr",
+        "epoch", "steps", "loss", "val_loss", "val_accuracy", "val_recall", "seconds",
+        "images_per_second", "waited", "lr",
     ]  # fmt: skip
     assert history["epoch"].tolist() == [1, 2, 3, 4, 5]
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
@@ -228,7 +224,7 @@ def test_an_interrupt_before_the_first_step_leaves_nothing(
     def interrupt(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "to_input", interrupt)
+    monkeypatch.setattr(learner, "to_input", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(make_table(), NET, tmp_path / "a.pt", quick)
     assert not list(tmp_path.glob("*.pt"))
@@ -260,7 +256,7 @@ def test_a_diverged_training_does_not_replace_good_weights(
         (NET, "a.onnx", {}, InputError, "ends in"),
         (NET, "no/a.pt", {}, InputError, "no folder"),
         (NET, "a.pt", {"device": "gpu"}, InputError, "known are"),
-        (NET, "a.pt", {"augment": "flop(p=1)"}, InputError, "known are"),
+        (NET, "a.pt", {"augment": "swirl(p=1)"}, InputError, "known are"),
         (NET, "a.pt", {"epochs": 0}, PolicyError, "epochs 0"),
         (NET, "a.pt", {"batch_size": 1}, PolicyError, "batch_size 1"),
         (NET, "a.pt", {"lr": 0.0}, PolicyError, "lr 0"),
@@ -282,25 +278,6 @@ def test_what_cannot_be_is_said_before_any_image_is_opened(
     with pytest.raises(error, match=says):
         train(table, arch, tmp_path / name, TrainSettings(**settings))
     assert not list(tmp_path.iterdir())
-
-
-@given(st.integers(2, 400), st.floats(1e-6, 10))
-def test_the_learning_rate_climbs_and_falls(steps: int, peak: float) -> None:
-    warm_up = steps // 4
-    rates = [lr_at(step, steps, warm_up, peak) for step in range(steps)]
-    top = int(np.argmax(rates))
-    assert max(rates) == pytest.approx(peak)
-    assert min(rates) >= 0
-    assert rates[: top + 1] == sorted(rates[: top + 1])
-    assert rates[top:] == sorted(rates[top:], reverse=True)
-
-
-def test_biases_and_norms_do_not_decay() -> None:
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2))
-    decayed, plain = parameter_groups(model, 0.1)
-    assert (decayed["weight_decay"], plain["weight_decay"]) == (0.1, 0.0)
-    assert [tuple(p.shape) for p in decayed["params"]] == [(4, 3, 3, 3), (2, 4)]  # type: ignore[attr-defined]  # the values are objects to torch
-    assert len(plain["params"]) == 4  # type: ignore[arg-type]  # likewise
 
 
 def row(epoch: int, accuracy: float, loss: float) -> dict[str, float]:
