@@ -49,14 +49,14 @@ def import_(
 
     printer = Printer(as_json)
     with opened(library) as place:
-        imported = import_answers(place, file, actor=by or _user(), new_classes=new_class or ())
+        imported = import_answers(place, file, actor=by or user(), new_classes=new_class or ())
     printer.facts(counts=imported.counts)
     printer.say(", ".join(f"{number:,} {name}" for name, number in imported.counts.items()))
     printer.next("curate split", "places the new labels; nothing old moves")
     printer.finish()
 
 
-def _user() -> str:
+def user() -> str:
     """Name the user; in a container the number may have no name."""
     try:
         return getpass.getuser()

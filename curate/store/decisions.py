@@ -23,6 +23,7 @@ KINDS = {
     "apart": "no duplicate of another image; `field` is its id, `value` 'apart', '' takes it back",
     "reject": "not wanted in any class; `value` is the reason, '' takes the rejection back",
     "split": "its place in the permanent split; `value` is '' when it is left out",
+    "note": "a remark on a run, of no image: `value` is the text, `run_id` the run",
 }
 """Kinds of decision, and what their columns mean."""
 

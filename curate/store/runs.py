@@ -14,12 +14,24 @@ from typing import Any
 
 from sqlalchemy import insert, update
 
-from curate.store import schema
+from curate.store import processes, schema
 from curate.store.library import Library
 
 runs = schema.runs
 
-_RECORDED = ("curate", "numpy", "pandas", "pillow", "simplejpeg", "torch", "timm")
+ENVIRONMENT = ("platform", processes.HOST, processes.PROCESS)
+"""Names under which the versions of a run hold no version, but where it ran."""
+
+_RECORDED = (
+    "curate",
+    "numpy",
+    "pandas",
+    "pillow",
+    "simplejpeg",
+    "torch",
+    "timm",
+    "albumentations",
+)
 
 
 @dataclass
@@ -98,7 +110,7 @@ def _begin(
                 stage=stage,
                 key=key,
                 parameters=json.dumps(parameters),
-                versions=json.dumps(_versions()),
+                versions=json.dumps(_versions() | _environment()),
                 status="running",
                 started_at=_now(),
             )
@@ -132,3 +144,7 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _environment() -> dict[str, str]:
+    return {"platform": platform.platform(), **processes.named()}
