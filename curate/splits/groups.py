@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from curate.core.components import components
-from curate.splits.tables import ORIGINS, Bools, Ints, Objects, Rows, as_bools
+from curate.splits.tables import ORIGINS, SYNTHETIC, TRAIN, Bools, Ints, Objects, Rows, as_bools
 
 WAYS_OUT = (
     "they are no duplicates: `curate duplicates --apart {tie} {other}`, then `curate duplicates`, "
@@ -69,13 +69,9 @@ def tie(rows: Rows) -> Ties:
     frozen_bit = 1 << (len(rows.places) - 1)
     only_trains = ~rows.real
     misplaced = rows.eligible & only_trains & rows.held_out
-    tied = (rows.eligible & ~misplaced) | rows.frozen
-    anchored = tied & (rows.was >= 0)
-    bits = np.where(anchored, 1 << np.maximum(rows.was, 0), 0)
-
-    whole = components(rows.columns, tied)
-    linking = _linking(rows.columns, tied, anchored, bits, whole)
-    root = components(rows.columns, tied & ~linking) if linking.any() else whole
+    tied, stray_in = _without_strays(rows, (rows.eligible & ~misplaced) | rows.frozen)
+    anchored, bits = _placed(rows, tied)
+    whole, linking, root = _grouped(rows, tied)
     lies_in = _gather(root, bits)
 
     several = _several(lies_in)
@@ -103,6 +99,10 @@ def tie(rows: Rows) -> Ties:
             f"{ORIGINS[rows.origin[i]]} images only train, "
             f"and its group lies in {rows.places[home[i]]}"
         )
+    for i in np.flatnonzero(stray_in):
+        barred[i] = (
+            f"synthetic images only train, and its group lies in {_names(stray_in[i], rows.places)}"
+        )
     for i in np.flatnonzero(misplaced):
         barred[i] = (
             f"{ORIGINS[rows.origin[i]]} images only train, and it lay in {rows.places[rows.was[i]]}"
@@ -117,6 +117,51 @@ def tie(rows: Rows) -> Ties:
     return Ties(
         root, name, anchored, home, barred, clash, ways_out, apart, whole=whole, linking=linking
     )
+
+
+def _without_strays(rows: Rows, tied: Bools) -> tuple[Bools, Ints]:
+    """Take away the synthetic images that train while their group has come to lie in val or test.
+
+    A real image stays where it was until a person decides; but a synthetic one and its parent look
+    alike, and nobody can want to test with the one what was trained with the other.
+
+    Returns
+    -------
+    tied : bool array
+        Without them.
+    stray_in : int array
+        The places, as bits, in which the group of each of them lies; 0 for all others.
+    """
+    stray_in = np.zeros(len(tied), dtype=np.int64)
+    held_out = (1 << (len(rows.places) - 1)) - 1 - (1 << TRAIN)
+    trains = (rows.origin == SYNTHETIC) & (rows.was <= TRAIN)
+    while (tied & trains).any():
+        anchored, bits = _placed(rows, tied)
+        whole, linking, root = _grouped(rows, tied)
+        # Its parent may be the one that ties several places, and is left out for that.
+        beside = _touched(rows.columns, linking, _gather(whole, bits))
+        lies_in = np.where(anchored, _gather(root, bits), 0) & held_out | beside & ~(1 << TRAIN)
+        lies_in = np.where(tied & trains & ~linking, lies_in, 0)
+        if not lies_in.any():
+            break
+        stray_in |= lies_in
+        tied = tied & (lies_in == 0)
+    return tied, stray_in
+
+
+def _placed(rows: Rows, tied: Bools) -> tuple[Bools, Ints]:
+    """The images that an earlier split placed, and their places as bits."""
+    anchored = tied & (rows.was >= 0)
+    return anchored, np.where(anchored, 1 << np.maximum(rows.was, 0), 0)
+
+
+def _grouped(rows: Rows, tied: Bools) -> tuple[Ints, Bools, Ints]:
+    """The groups, the new images that tie several places, and the groups without these."""
+    anchored, bits = _placed(rows, tied)
+    whole = components(rows.columns, tied)
+    linking = _linking(rows.columns, tied, anchored, bits, whole)
+    root = components(rows.columns, tied & ~linking) if linking.any() else whole
+    return whole, linking, root
 
 
 def _ways_out(
@@ -166,15 +211,21 @@ def _linking(
     torn = _several(_gather(root, bits))
     if not (fresh & torn).any():
         return fresh & torn
-    touches = np.zeros(len(root), dtype=np.int64)
-    for values in columns:
-        who = np.flatnonzero(tied & (values >= 0))
-        lies_in = np.zeros(int(values.max(initial=-1)) + 1, dtype=np.int64)
-        np.bitwise_or.at(lies_in, values[who], bits[who])
-        touches[who] |= lies_in[values[who]]
+    touches = _touched(columns, tied, bits)
     direct = fresh & _several(touches)
     still = _several(_gather(components(columns, tied & ~direct), bits))
     return direct | (fresh & still)
+
+
+def _touched(columns: tuple[Ints, ...], who: Bools, bits: Ints) -> Ints:
+    """The bits of some images, given to all that share a value with one of them."""
+    touched = np.zeros(len(who), dtype=np.int64)
+    for values in columns if who.any() else ():
+        there = values >= 0
+        by_value = np.zeros(int(values.max(initial=-1)) + 1, dtype=np.int64)
+        np.bitwise_or.at(by_value, values[who & there], bits[who & there])
+        touched[there] |= by_value[values[there]]
+    return touched
 
 
 def _gather(root: Ints, bits: Ints) -> Ints:

@@ -16,6 +16,8 @@ from curate.store import decisions, duplicates, files, schema
 
 GROUP_PREFIX = "group_"
 DUPLICATES = f"{GROUP_PREFIX}duplicates"
+PARENT = "parent"
+"""The kind of group that is named by an image: that of which all the others were made."""
 
 
 def images(connection: Connection) -> pd.DataFrame:
@@ -31,7 +33,8 @@ def images(connection: Connection) -> pd.DataFrame:
         together by near-duplicate pairs; missing for images that are alike to no other); sorted by
         image_id. Where copies of one image lie in several groups of a
         kind, there are also ``group_<name> 2``, …: such an image shares a column and a value with
-        the images of each of its groups. `attrs["found"]` names the columns that nobody said.
+        the images of each of its groups. A ``group_parent`` is the id of an image, which belongs to
+        that group too. `attrs["found"]` names the columns that nobody said.
     """
     placed = files.one_path_each(connection).set_index("image_id")["path"]
     labels = decisions.current(connection, "label").set_index("image_id")
@@ -47,7 +50,7 @@ def images(connection: Connection) -> pd.DataFrame:
     rejected = decisions.current(connection, "reject").set_index("image_id")["value"]
     table["unusable_reason"] = _unusable(table, _texts(rejected, table.index))
     table["usable"] = table["unusable_reason"] == ""
-    groups = decisions.current(connection, "group")
+    groups = _with_parents(decisions.current(connection, "group"), table.index)
     taken = {f"{GROUP_PREFIX}{name}" for name in groups["field"]}
     for name, rows in groups.groupby("field"):
         first, *more = _group_columns(rows)
@@ -103,6 +106,23 @@ def _taken(connection: Connection) -> pd.Series:
     query = select(schema.images.c.image_id, schema.images.c.taken)
     rows = connection.execute(query.where(schema.images.c.taken.is_not(None))).all()
     return pd.DataFrame(rows, columns=["image_id", "taken"]).set_index("image_id")["taken"]
+
+
+def _with_parents(groups: pd.DataFrame, known: pd.Index) -> pd.DataFrame:
+    """Say of every image that others were made of that it is in the group that it names."""
+    rows = groups[groups["field"] == PARENT]
+    values = {
+        str(name): detail.get("values") or [value] * (value != "")
+        for name, value, detail in zip(rows["image_id"], rows["value"], rows["detail"], strict=True)
+    }
+    named = {value for several in values.values() for value in several} & set(known)
+    more = [(name, sorted({name, *values.get(name, [])})) for name in sorted(named)]
+    told = [
+        {"image_id": name, "field": PARENT, "value": own[0], "detail": {"values": own[1:] and own}}
+        for name, own in more
+    ]
+    others = groups[(groups["field"] != PARENT) | ~groups["image_id"].isin(named)]
+    return pd.concat([others, pd.DataFrame(told)], ignore_index=True) if told else groups
 
 
 def _group_columns(rows: pd.DataFrame) -> list[pd.Series]:

@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from curate.augment.policy import DEFAULT, KINDS, Pixels, compile_policy
 from curate.core.errors import InputError
+from curate.models.recipe import parse
 
 
 def picture(height: int = 40, width: int = 48) -> Pixels:
@@ -99,7 +101,7 @@ def test_the_default_leaves_a_picture_recognisable() -> None:
     ("recipe", "says"),
     [
         ("flop(p=0.5)", "Did you mean flip"),
-        ("mosaic(n=4)", "known are flip, rotate, zoom, colour"),
+        ("mosaic(n=4)", "known are flip, rotate, zoom, colour, vflip, rot90"),
         ("flip", "takes exactly p"),
         ("flip(p=0.5, q=1)", "takes exactly p"),
         ("flip(p=1.5)", r"p lies in 0…1"),
@@ -116,8 +118,23 @@ def test_a_recipe_that_cannot_be_is_refused(recipe: str, says: str) -> None:
         compile_policy(recipe)
 
 
-def test_the_default_names_every_kind() -> None:
-    assert all(f"{name}(" in DEFAULT for name in KINDS)
+def test_the_default_has_no_step_that_needs_a_picture_without_an_upper_side() -> None:
+    named = {call.name for call in parse(DEFAULT)}
+    assert named == {"flip", "rotate", "zoom", "colour"}
+    assert named < KINDS.keys()
+
+
+def test_a_library_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="known are albumentations, torchvision"):
+        compile_policy("flip(p=1)", "kornia")
+
+
+def test_threads_may_share_a_policy() -> None:
+    policy = compile_policy(DEFAULT)
+    alone = [policy(picture(), generator(seed)).tobytes() for seed in range(40)]
+    with ThreadPoolExecutor(4) as pool:
+        shared = pool.map(lambda seed: policy(picture(), generator(seed)).tobytes(), range(40))
+        assert list(shared) == alone
 
 
 def test_importing_asks_no_server() -> None:
@@ -125,7 +142,7 @@ def test_importing_asks_no_server() -> None:
         "import urllib.request as u\n"
         "def no(*args, **kw): raise SystemExit('asked a server')\n"
         "u.OpenerDirector.open = no\n"
-        "import curate.augment.policy"
+        "import curate.augment.with_albumentations"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     environment.pop("NO_ALBUMENTATIONS_UPDATE", None)
