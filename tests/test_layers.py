@@ -30,10 +30,15 @@ BETWEEN_FOUNDATIONS = {"store": {"engine"}}
 BETWEEN_STAGES = {"train": {"augment"}}
 
 ONLY_IN = {
+    "albumentations": {"augment/with_albumentations.py"},
     "fsspec": {"core/remote.py"},
+    "matplotlib": {"cli/plot.py", "train/figures.py"},
+    "mlflow": {"train/trackers.py"},
+    "optuna": {"train/sweeps/search.py"},
+    "plotext": {"cli/plot.py"},
     "ray": {"engine/cluster.py"},
     "simplejpeg": {"core/images.py"},
-    "timm": {"models"},
+    "timm": {"models", "train/learner.py", "train/recipes/optimizers.py"},
     "typer": {"cli"},
     "rich": {"cli", "engine"},
 }

@@ -14,7 +14,21 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from curate.cli import bulk_id, check, duplicates, label, library, queue, split, train
+from curate.cli import (
+    augment,
+    bulk_id,
+    check,
+    duplicates,
+    label,
+    library,
+    lr_find,
+    queue,
+    runs,
+    show,
+    split,
+    sweep,
+    train,
+)
 from curate.core.errors import CurateError
 
 DONE, EXPECTED, BUG, INTERRUPTED, TERMINATED = 0, 1, 3, 130, 143
@@ -30,7 +44,21 @@ app = typer.Typer(
     epilog="Every command that prints a table takes --csv FILE, --parquet FILE and --json. "
     "Settings come from curate.toml beside the library, then from options.",
 )
-for group in (library, duplicates, split, train, bulk_id, queue, label, check):
+for group in (
+    library,
+    duplicates,
+    split,
+    augment,
+    lr_find,
+    train,
+    sweep,
+    runs,
+    bulk_id,
+    queue,
+    show,
+    label,
+    check,
+):
     group.add_to(app)
 
 
@@ -87,7 +115,7 @@ def answer(arguments: list[str]) -> int:
 def _kept(arguments: list[str]) -> str:
     """Say what an interrupted command leaves behind."""
     if arguments[:1] == ["train"]:
-        return "The checkpoints of the last complete epoch are kept; the same command starts anew."
+        return "The checkpoints of the last complete epoch are kept; with --resume last it goes on."
     return "What was done is kept; the same command goes on from here."
 
 

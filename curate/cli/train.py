@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from curate.cli import train_options as options
 from curate.cli.options import (
     BatchSize,
     CsvOption,
@@ -19,12 +20,12 @@ from curate.cli.options import (
     MinCount,
     ParquetOption,
 )
+from curate.cli.train_input import asked_of, initial_of, settings_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from curate.cli.output import Printer
-    from curate.core.config import Config
     from curate.models.checkpoint import Checkpoint
     from curate.store.library import Library
     from curate.train import Progress, TrainResult, TrainSettings
@@ -36,58 +37,36 @@ def add_to(app: typer.Typer) -> None:
 
 
 def train(
-    out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="CKPT", help="Where the best checkpoint goes.")
-    ],
-    throw_away: Annotated[
-        bool,
-        typer.Option(
-            "--throw-away",
-            help="A model only to find more images: --min-count may be lower than the permanent "
-            "split's, which stays as it is.",
-        ),
-    ] = False,
+    out: options.Out,
+    throw_away: options.ThrowAway = False,
     min_count: MinCount = None,
-    arch: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Any timm architecture, e.g. resnet18.  [default: resnet18, or that of --from]",
-            show_default=False,
-        ),
-    ] = None,
-    from_: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            metavar="CKPT",
-            help="Keep the body of this model: a checkpoint, or timm weights (.pth, .safetensors).",
-            show_default=False,
-        ),
-    ] = None,
-    pretrained: Annotated[
-        bool, typer.Option("--pretrained", help="Fetch timm's pretrained weights from the hub.")
-    ] = False,
-    epochs: Annotated[
-        int | None, typer.Option(help="[default: 20]", min=1, show_default=False)
-    ] = None,
-    size: Annotated[
-        int | None,
-        typer.Option(help="Side of the model's input in pixels.", min=16, show_default=False),
-    ] = None,
-    lr: Annotated[
-        float | None, typer.Option(help="Largest learning rate.", show_default=False)
-    ] = None,
+    arch: options.Arch = None,
+    from_: options.From = None,
+    pretrained: options.Pretrained = False,
+    head: options.Head = None,
+    rename: options.Rename = None,
+    resume: options.Resume = None,
+    epochs: options.Epochs = None,
+    steps: options.Steps = None,
+    patience: options.Patience = None,
+    size: options.Size = None,
     batch_size: BatchSize = None,
-    augment: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RECIPE",
-            help="E.g. 'flip(p=0.5) rotate(limit=10)'.  [default: a safe one]",
-            show_default=False,
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Decides what chance decides.")] = 0,
+    accumulate: options.Accumulate = None,
+    lr: options.Lr = None,
+    weight_decay: options.WeightDecay = None,
+    optimizer: options.Optimizer = None,
+    schedule: options.Schedule = None,
+    warm_up: options.WarmUp = None,
+    freeze: options.Freeze = None,
+    augment: options.Augment = None,
+    mix: options.Mix = None,
+    balance: options.Balance = None,
+    smoothing: options.Smoothing = None,
+    ema: options.Ema = None,
+    precision: options.Precision = None,
+    compile_: options.Compile = None,
+    track: options.Track = None,
+    seed: options.Seed = 0,
     device: Device = "auto",
     library: LibraryOption = None,
     csv: CsvOption = None,
@@ -96,82 +75,119 @@ def train(
 ) -> None:
     """Train a model on the split, or a throw-away model.
 
-    The benchmark is never opened. Ctrl-C leaves a checkpoint that can be used.
+    The benchmark is never opened. Ctrl-C leaves a checkpoint that can be used, and --resume goes
+    on from there. Several GPUs: torchrun --nproc-per-node 4 -m curate train …
     """
-    from curate.cli.output import Printer, quoted
+    from curate.cli.output import Printer
     from curate.core import config
-    from curate.models import checkpoint
-    from curate.store import runs
     from curate.store.library import opened
-    from curate.train import TrainSettings
     from curate.train import train as train_model
+    from curate.train.ranks import ranks_of
 
+    ranks = ranks_of(os.environ)
+    given = {
+        "rename": options.renamed(rename),
+        "head": head,
+        "epochs": epochs,
+        "steps": steps,
+        "patience": patience,
+        "size": size,
+        "batch_size": batch_size,
+        "accumulate": accumulate,
+        "lr": lr,
+        "weight_decay": weight_decay,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "warm_up": warm_up,
+        "freeze": freeze,
+        "mix": mix,
+        "balance": balance,
+        "smoothing": smoothing,
+        "ema": ema,
+        "precision": precision,
+        "compile": compile_,
+        "seed": seed,
+        "device": device,
+        "pretrained": pretrained,
+        "throw_away": throw_away,
+        **options.augmented(augment),
+    }
     printer = Printer(as_json)
     with opened(library) as place:
         settings_file = config.load(place.root)
-        table, cutoff = _table(place, settings_file, throw_away, min_count)
-        given = {
-            "epochs": epochs,
-            "size": size,
-            "batch_size": batch_size,
-            "augment": augment,
-            "lr": lr,
-        }
-        kept = settings_file.train.given()
-        usual_arch = kept.pop("arch", "resnet18")
-        settings = TrainSettings(
-            **{**kept, **{name: value for name, value in given.items() if value is not None}},
-            seed=seed,
-            device=device,
-            pretrained=pretrained,
-            throw_away=throw_away,
-            min_count=cutoff,
-        )
-        initial = checkpoint.load(from_, arch=arch, any_classes=True) if from_ else None
-        recipe = arch or (None if initial else usual_arch)
+        asked = asked_of(place, settings_file, throw_away, min_count)
+        settings, usual_arch = settings_of(settings_file, {**given, "min_count": asked.min_count})
+        initial, recipe = initial_of(from_, arch, usual_arch)
+
+        def trained(told: Callable[[Progress], None] | None) -> TrainResult:
+            return train_model(
+                asked.table,
+                recipe,
+                out,
+                settings,
+                initial=initial,
+                resume=resume,
+                on_progress=told,
+                ranks=ranks,
+            )
+
+        if not ranks.first:
+            trained(None)
+            return
         parameters = {
             "arch": recipe or (initial.arch if initial else None),
             "from": initial.digest if initial else None,
             "out": str(out),
+            "resume": resume,
+            "processes": ranks.world,
+            "sought": list(asked.sought),
             **asdict(settings),
         }
-        with runs.running(place, "train", parameters) as run, _bars(settings, table) as told:
-            result = train_model(table, recipe, out, settings, initial=initial, on_progress=told)
-            run.summary.update(
-                metrics=dict(result.checkpoint.metrics), digest=result.checkpoint.digest
-            )
+        result = _recorded(place, parameters, settings, asked.table, track or [], trained)
     _print_trained(printer, result, initial)
     printer.write(result.history, csv, parquet)
-    printer.next(f"curate bulk-id --model {quoted(out)} FOLDER", "identify the pool")
+    _name_the_next(printer, result, asked.sought)
     printer.finish()
 
 
-def _table(
-    place: Library, config: Config, throw_away: bool, min_count: int | None
-) -> tuple[pd.DataFrame, int]:
-    """Give the images with their places, and the cutoff that the classes passed."""
-    from curate.cli.split import policy_from
-    from curate.core.errors import InputError, PolicyError
-    from curate.splits import lowered, preview
-    from curate.store import facts
+def _recorded(
+    place: Library,
+    parameters: Mapping[str, Any],
+    settings: TrainSettings,
+    table: pd.DataFrame,
+    track: list[str],
+    trained: Callable[[Callable[[Progress], None]], TrainResult],
+) -> TrainResult:
+    """Train as a run of the library, told to the trackers and shown as it goes."""
+    from curate.cli.output import records
+    from curate.store import runs
+    from curate.train.trackers import tracking
 
-    policy = policy_from(config)
-    with place.reading() as connection:
-        images = facts.images(connection)
-    if throw_away:
-        # Its own split, never written down; what has a place in the permanent one keeps it.
-        own = lowered(policy, policy.min_count if min_count is None else min_count)
-        table = preview(place, own).table
-        return table.merge(images[["image_id", "path"]], on="image_id"), own.min_count
-    if min_count is not None:
-        raise PolicyError(
-            f"--min-count {min_count}",
-            "a permanent model is trained on the permanent split, which has its own min-count",
-            "Add --throw-away, or change the split: `curate split --min-count …`.",
+    with (
+        runs.running(place, "train", parameters) as run,
+        tracking(track, place.folder) as tracker,
+        _bars(settings, table) as told,
+    ):
+        tracker.begin(f"train-{run.run_id}", parameters)
+
+        def tell(state: Progress) -> None:
+            told(state)
+            if state.metrics:
+                tracker.epoch(state.metrics)
+
+        result = trained(tell)
+        checkpoint = result.checkpoint
+        run.summary.update(
+            metrics=dict(checkpoint.metrics),
+            digest=checkpoint.digest,
+            path=str(result.path.resolve()),
+            parent=checkpoint.parent,
+            throw_away=checkpoint.throw_away,
+            history=records(result.history),
+            recalls=records(result.recalls),
         )
-    if not (images["split"] != "").any():
-        raise InputError(str(place.root), "there is no split yet", "Run `curate split` first.")
-    return images[images["usable"]], policy.min_count
+        tracker.end(result, [result.path])
+    return result
 
 
 @contextmanager
@@ -196,6 +212,19 @@ def _bars(settings: TrainSettings, table: pd.DataFrame) -> Iterator[Callable[[Pr
         yield told
 
 
+def _name_the_next(printer: Printer, result: TrainResult, sought: tuple[str, ...]) -> None:
+    """Say what the model was made for, and the command that uses it so."""
+    from curate.cli.output import counted, quoted
+
+    why = "identify the pool"
+    printer.facts(sought=list(sought))
+    if sought:
+        shown = ", ".join(sought[:8]) + (", …" if len(sought) > 8 else "")
+        printer.say(f"\nMade to find images of {counted(len(sought), 'class', 'classes')}: {shown}")
+        why += ", then `curate queue low-count` offers the images that may be theirs"
+    printer.next(f"curate bulk-id --model {quoted(result.path)} FOLDER", why)
+
+
 def _print_trained(printer: Printer, result: TrainResult, initial: Checkpoint | None) -> None:
     from curate.cli.output import counted, records
 
@@ -214,7 +243,7 @@ def _print_trained(printer: Printer, result: TrainResult, initial: Checkpoint | 
         transplant=asdict(result.transplant),
     )
     printer.table(
-        ["epoch", "loss", "val loss", "val accuracy", "images/s", "lr"],
+        ["epoch", "loss", "val loss", "val accuracy", "images/s", "waited", "lr"],
         [
             (
                 row["epoch"],
@@ -222,6 +251,7 @@ def _print_trained(printer: Printer, result: TrainResult, initial: Checkpoint | 
                 row["val_loss"],
                 row["val_accuracy"],
                 round(row["images_per_second"]),
+                f"{row['waited']:.0%}",
                 f"{row['lr']:.2g}",
             )
             for row in records(_few(history))
@@ -232,7 +262,8 @@ def _print_trained(printer: Printer, result: TrainResult, initial: Checkpoint | 
         kept = result.transplant
         printer.say(
             f"\nKept the body of {initial.arch} ({kept.kept} tensors); classes: "
-            f"{len(kept.classes_kept)} known, {len(kept.classes_new)} new"
+            f"{len(kept.classes_kept)} known ({len(kept.classes_renamed)} of them renamed), "
+            f"{len(kept.classes_new)} new, {len(kept.classes_dropped)} dropped"
         )
     weakest = result.recalls.sort_values(["recall", "class"]).head(5)
     if "test_accuracy" in checkpoint.metrics:

@@ -71,9 +71,27 @@ class Train(_Section):
 
     arch: str = "resnet18"
     epochs: int = Field(default=20, ge=1)
-    batch_size: int = Field(default=32, ge=1)
+    steps: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=32, ge=2)
+    accumulate: int = Field(default=1, ge=1)
     size: int | None = Field(default=None, ge=16)
+    lr: float | None = Field(default=None, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    optimizer: str = "adamw"
+    schedule: str = "cosine"
+    warm_up: float = Field(default=1, ge=0)
+    freeze: int = Field(default=0, ge=0)
+    head: Literal["fresh", "map"] = "fresh"
+    balance: Literal["none", "sampling", "effective", "logits"] = "none"
+    smoothing: float = Field(default=0.1, ge=0, lt=1)
+    mix: str = ""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    compile: bool = False
+    ema: float = Field(default=0, ge=0, lt=1)
     augment: str | None = None
+    augment_classes: dict[str, str] = {}
+    workers: int | None = Field(default=None, ge=1)
 
 
 class Library(_Section):

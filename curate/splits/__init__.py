@@ -10,7 +10,15 @@ from curate.splits.keeping import KEEP
 from curate.splits.lock import Lock, digest, read_lock, write_lock
 from curate.splits.policy import SplitPolicy, lowered
 from curate.splits.tables import ORIGINS, SPLITS, UNKNOWN
-from curate.splits.verb import OUT, preview, split, split_and_lock, split_folds, split_from_lock
+from curate.splits.verb import (
+    OUT,
+    last_policy,
+    preview,
+    split,
+    split_and_lock,
+    split_folds,
+    split_from_lock,
+)
 from curate.splits.verify import verify
 
 __all__ = [
@@ -30,6 +38,7 @@ __all__ = [
     "check",
     "digest",
     "explain",
+    "last_policy",
     "lowered",
     "near_misses",
     "preview",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from curate.core.errors import FaultsError
 from curate.splits.assign import Assignment, assign
@@ -24,7 +25,7 @@ from curate.splits.lock import (
 )
 from curate.splits.placed import MOVER, STAGE, last_number, placed
 from curate.splits.policy import SplitPolicy
-from curate.store import decisions, facts, runs, views
+from curate.store import decisions, facts, runs, schema, views
 from curate.store.decisions import Decision
 from curate.store.library import Library
 
@@ -95,6 +96,22 @@ def preview(
 ) -> Assignment:
     """Assign without writing anything down: for `--explain`, and for throw-away models."""
     return _made(library, policy, moves or {}).assignment
+
+
+def last_policy(library: Library) -> SplitPolicy | None:
+    """Give the policy that the permanent split was made with last; None where there is none."""
+    query = (
+        select(schema.runs.c.parameters)
+        .where(schema.runs.c.stage == STAGE, schema.runs.c.status == "done")
+        .order_by(schema.runs.c.run_id.desc())
+        .limit(1)
+    )
+    with library.reading() as connection:
+        text = connection.execute(query).scalar_one_or_none()
+    known = {field.name for field in fields(SplitPolicy)}
+    asked = {} if text is None else json.loads(text)
+    kept = {name: value for name, value in asked.items() if name in known}
+    return None if text is None else SplitPolicy(**kept)
 
 
 def split_folds(library: Library, policy: SplitPolicy, folds: int) -> pd.DataFrame:
