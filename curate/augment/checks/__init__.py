@@ -1,0 +1,1 @@
+"""The parts of `curate augment check`; `curate.augment.check` puts them together."""
