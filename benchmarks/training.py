@@ -199,15 +199,14 @@ def starts(bench: Bench, seed: int, kept: Rows) -> None:
 
 def rounds(bench: Bench, seed: int, kept: Rows) -> None:
     """Train four rounds in which classes join, from the round before and anew."""
-    before: dict[str, Checkpoint] = {"anew": bench.given}
+    before: dict[str, Checkpoint] = {}
     for number, share in enumerate((0.25, 0.5, 0.75, 1.0), start=1):
-        for kind in ("anew", "fresh", "map"):
-            initial = before.get(kind, bench.given)
-            head = "map" if kind == "map" and number > 1 else "fresh"
+        for kind in ("anew", "from the last"):
+            last = kind == "from the last" and number > 1
             key = ("rounds", kind, number, seed)
+            initial, head = (before["last"], "map") if last else (bench.given, "fresh")
             found = trained(bench, kept, key, bench.of(share), initial, head=head)
-            if kind != "anew":
-                before[kind] = found
+        before["last"] = found
 
 
 def peers(bench: Bench, seed: int, kept: Rows) -> None:

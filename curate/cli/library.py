@@ -131,13 +131,14 @@ def status(
 ) -> None:
     """Show the library at a glance: classes against the cutoff."""
     from curate.cli.output import Printer
+    from curate.cli.split import standing_policy
     from curate.core import config
     from curate.status import status as read_status
     from curate.store.library import opened
 
     printer = Printer(as_json)
     with opened(library) as place:
-        settings = config.load(place.root).split
+        settings = standing_policy(place, config.load(place.root))
         state = read_status(
             place,
             settings.min_count if min_count is None else min_count,

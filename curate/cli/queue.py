@@ -78,6 +78,7 @@ def queue(
     """
     from curate import queues
     from curate.cli.output import Printer, counted, records
+    from curate.cli.split import standing_policy
     from curate.core import config
     from curate.core.files import write_asked
     from curate.core.identity import file_id
@@ -86,7 +87,7 @@ def queue(
     printer = Printer(as_json)
     filters = queues.Filters(class_=class_, min_score=min_score, max_score=max_score, limit=limit)
     with opened(library) as place:
-        settings = config.load(place.root).split
+        settings = standing_policy(place, config.load(place.root))
         asked: dict[str, Any] = {
             "min_count": settings.min_count if min_count is None else min_count,
             "count": settings.count,

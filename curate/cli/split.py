@@ -24,12 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from curate.cli.output import Printer
-    from curate.core.config import Config, Split
+    from curate.core.config import Config
     from curate.splits import SplitPolicy
-
-
-COUNTING = ("min_count", "sub_min_count", "count", "staged_share")
-"""What decides which classes pass."""
+    from curate.store.library import Library
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,6 +39,16 @@ def policy_from(config: Config, **wanted: float | str | None) -> SplitPolicy:
     from curate.splits import SplitPolicy
 
     return SplitPolicy(**{**config.split.given(), **only_given(wanted)})
+
+
+def standing_policy(place: Library, config: Config) -> SplitPolicy:
+    """Lay `curate.toml` over what the split that exists was made with, over the defaults."""
+    from dataclasses import asdict
+
+    from curate.splits import SplitPolicy, last_policy
+
+    last = last_policy(place)
+    return SplitPolicy(**{**(asdict(last) if last else {}), **config.split.given()})
 
 
 def split(
@@ -115,10 +122,10 @@ def split(
     elif folds is not None:
         printer.write(_folds(printer, library, folds, asked), csv, parquet)
     else:
-        table, policy, near, kept = _split(printer, library, asked, move or [], lock, from_lock)
+        table, policy, near = _split(printer, library, asked, move or [], lock, from_lock)
         printer.write(table[list(COLUMNS)], csv, parquet)
         _write_folders(printer, table, folders, copy)
-        _name_the_next(printer, policy, near, kept)
+        _name_the_next(printer, policy, near)
     printer.finish()
 
 
@@ -129,13 +136,13 @@ def _split(
     move: Sequence[str],
     lock: Path | None,
     from_lock: Path | None,
-) -> tuple[pd.DataFrame, SplitPolicy, int, Split]:
+) -> tuple[pd.DataFrame, SplitPolicy, int]:
     """Make the permanent split.
 
     Returns
     -------
     tuple
-        Its table, its policy, how many classes nearly pass, and what `curate.toml` says.
+        Its table, its policy, and how many classes nearly pass.
     """
     from curate import splits
     from curate.cli.output import quoted
@@ -144,8 +151,7 @@ def _split(
     from curate.store.library import opened
 
     with opened(library) as place:
-        settings = config.load(place.root)
-        policy = policy_from(settings, **asked)
+        policy = policy_from(config.load(place.root), **asked)
         moves = {"moves": read_moves(place, move)} if move else {}
         if from_lock is not None:
             policy = splits.read_lock(from_lock).policy
@@ -160,7 +166,7 @@ def _split(
     if lock is not None:
         printer.say(f"Wrote the lock to {quoted(lock)}")
     near = splits.near_misses(assignment.classes, policy, _lower(policy.min_count))
-    return table, policy, len(near), settings.split
+    return table, policy, len(near)
 
 
 def _explain(printer: Printer, library: Path | None, image: str, asked: Mapping[str, Any]) -> None:
@@ -238,19 +244,12 @@ def _write_folders(
             print_written(printer, name, folder, written)
 
 
-def _name_the_next(printer: Printer, policy: SplitPolicy, near: int, kept: Split) -> None:
+def _name_the_next(printer: Printer, policy: SplitPolicy, near: int) -> None:
     if near:
         lower = _lower(policy.min_count)
-        # `curate train` knows the settings, not the options of this command.
-        unsaid = [
-            f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}"
-            for name in COUNTING
-            if (value := getattr(policy, name)) != getattr(kept, name)
-        ]
-        needs = f"; first set {', '.join(unsaid)} in curate.toml" if unsaid else ""
         printer.next(
             f"curate train --throw-away --min-count {lower} -o throw-away.pt",
-            f"{near} more {'class' if near == 1 else 'classes'} would pass at {lower}{needs}",
+            f"{near} more {'class' if near == 1 else 'classes'} would pass at {lower}",
         )
     else:
         printer.next("curate train -o ckpt.pt")

@@ -82,7 +82,6 @@ class Train(_Section):
     schedule: str = "cosine"
     warm_up: float = Field(default=1, ge=0)
     freeze: int = Field(default=0, ge=0)
-    head: Literal["fresh", "map"] = "fresh"
     balance: Literal["none", "sampling", "effective", "logits"] = "none"
     smoothing: float = Field(default=0.1, ge=0, lt=1)
     mix: str = ""

@@ -246,11 +246,23 @@ def test_people_see_every_class_and_the_distance(
     # The burst counts once: nine groups of dogs, of ten.
     assert "Off the wish by 0.0 images in all; no assignment" in said
     assert "curate train --throw-away --min-count 8" in said
-    # Training reads the settings only: without this the command would be refused.
-    assert "1 more class would pass at 8; first set min_count = 10 in curate.toml" in said
-    Path("curate.toml").write_text("[split]\nmin_count = 10\n")
-    assert answer(["split"]) == 0
-    assert "(1 more class would pass at 8)" in capsys.readouterr().out
+    assert "(1 more class would pass at 8)" in said
+
+
+def test_other_commands_know_the_cutoffs_of_the_split_that_exists(
+    photos: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def cutoff() -> int:
+        assert answer(["status", "--json"]) == 0
+        return int(json.loads(capsys.readouterr().out)["min_count"])
+
+    assert cutoff() == 40
+    assert answer(["split", "--min-count", "10"]) == 0
+    capsys.readouterr()
+    assert cutoff() == 10
+    # What somebody writes down since then is meant.
+    Path("curate.toml").write_text("[split]\nmin_count = 7\n")
+    assert cutoff() == 7
 
 
 def test_what_is_odd_about_a_class_stands_below_the_table(
