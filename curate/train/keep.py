@@ -66,15 +66,21 @@ class Keeper:
     def go_on(self, best: Checkpoint) -> None:
         """Take up the best checkpoint of an interrupted training as the one to beat."""
         self.best = best
+        # Where its weights came from was said when it began.
+        self._plain = replace(self._plain, parent=best.parent, licence=best.licence)
         nothing = dict.fromkeys(("val_accuracy", "val_loss"), math.nan)
         self._rank = rank({**nothing, **best.metrics})
 
     def rescue(self, model: nn.Module) -> None:
-        """Write what there is if the first epoch was interrupted; later there are checkpoints."""
+        """Write what there is if the first epoch was interrupted; later there are checkpoints.
+
+        The best one of an earlier training is worth more than that, and stays.
+        """
         if self.best is None:
             state = replace(self._plain, weights=_copy(model), metrics={"epoch": 0})
             self._save(state, last_path(self._out))
-            self.best = self._save(state, self._out)
+            if not self._out.exists():
+                self.best = self._save(state, self._out)
 
     def finish(
         self,

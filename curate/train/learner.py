@@ -163,6 +163,11 @@ class Learner:
             self._average.update(self.model, self.steps)
         return total / len(targets)
 
+    def settle(self) -> None:
+        """Take over the first process's statistics of norms: what is validated is what is kept."""
+        for network in dict.fromkeys((self.model, self.kept)):
+            self._ranks.equalise(network.buffers())
+
     def snapshot(self) -> dict[str, Any]:
         """Copy the whole state, to the CPU."""
         average = {} if self._average is None else self._average.module.state_dict()
@@ -178,12 +183,17 @@ class Learner:
         return copied
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take a state back, bit for bit."""
+        """Take a state back, bit for bit; the weight decay is that of the settings."""
         self.model.load_state_dict(state["model"])
+        decays = [group["weight_decay"] for group in self._optimizer.param_groups]
         # Loading keeps references to what it is given.
         self._optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+        for group, decay in zip(self._optimizer.param_groups, decays, strict=True):
+            group["weight_decay"] = decay
         self._optimizer.zero_grad()
-        self._scaler.load_state_dict(state["scaler"])
+        # Another precision than before has no scale yet, or needs none.
+        if state["scaler"]:
+            self._scaler.load_state_dict(state["scaler"])
         self.steps = state["steps"]
         if self._average is not None:
             # A training that goes on with an average it did not have begins it where it is.

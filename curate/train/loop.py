@@ -26,7 +26,7 @@ from curate.train.finish import NOVELTY_IMAGES, calibrated, novelty_of
 from curate.train.keep import Keeper, Row, last_path, rank
 from curate.train.loading.pixels import augmentation
 from curate.train.measure import Measured, measured
-from curate.train.outputs import Outputs, outputs_of, some_of_each_class
+from curate.train.outputs import Outputs, outputs_of, some_of_each_class, together
 from curate.train.prepared import Prepared, prepared
 from curate.train.ranks import ALONE, Ranks
 from curate.train.recipes.schedules import schedule_of
@@ -66,7 +66,8 @@ def train(
         An earlier model whose body is kept.
     resume : str, optional
         Go on with the training of this `out` after its ``last`` or its ``best`` epoch. Learning
-        rate, epochs and the like may be others than before; images, classes and architecture not.
+        rate, epochs and the like may be others than before; images, classes, architecture,
+        preprocessing, optimiser, and whether a body was kept, not.
     on_progress : callable, optional
         Told after every batch and every epoch.
     should_stop : callable, optional
@@ -88,14 +89,13 @@ def train(
         cannot be used.
     KeyboardInterrupt
         After the checkpoints are safe: those of the last complete epoch, or in the first epoch
-        the weights as they are.
+        the weights as they are (where `out` holds a checkpoint already, as the last one only).
     """
     settings = settings or TrainSettings()
     path = _target(out)
     schedule_of(settings.schedule)
     with prepared(table, arch, settings, initial, ranks) as ready:
-        plain = _plain(ready, initial)
-        training = _Training(ready, Keeper(plain, path, ranks.first), path, on_progress)
+        training = _Training(ready, _plain(ready, initial), path, on_progress)
         if resume is not None:
             training.go_on(resume)
         training.run(should_stop or (lambda: False))
@@ -108,12 +108,12 @@ class _Training:
     def __init__(
         self,
         ready: Prepared,
-        keeper: Keeper,
+        plain: Checkpoint,
         path: Path,
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
         self.ready = ready
-        self.keeper = keeper
+        self.keeper = Keeper(plain, path, ready.ranks.first)
         self.path = path
         self.tell = on_progress or (lambda progress: None)
         self.schedule = schedule_of(ready.settings.schedule)
@@ -121,6 +121,9 @@ class _Training:
         self.stopped = False
         self.fits = {
             "architecture": ready.begun.arch,
+            "start": "a kept body" if ready.begun.transplant.kept else "random weights",
+            "preprocessing": str(ready.begun.preprocessing),
+            "optimizer": ready.settings.optimizer,
             "split": ready.examples.split,
             "set of images": ready.examples.data,
         }
@@ -129,6 +132,7 @@ class _Training:
         """Take up what an earlier call left after its last or its best epoch."""
         state = states.read(self.path, which, self.fits)
         self.ready.learner.restore(state.learner)
+        self.ready.store.leave_out(state.failures)
         self.history = list(state.history)
         self.keeper.go_on(checkpoints.load(self.path))
 
@@ -139,10 +143,14 @@ class _Training:
         try:
             while not self._complete():
                 row = self._epoch(len(self.history) + 1)
+                failed = self._failures()
+                if self.ready.ranks.first and not self.history:
+                    states.forget(self.path)
                 self.history.append(row)
                 best = self.keeper.keep(learner.kept, row)
                 if self.ready.ranks.first:
-                    state = states.State(self.fits, self.history, learner.snapshot())
+                    lost = dict(zip(failed["image_id"], failed["reason"], strict=True))
+                    state = states.State(self.fits, self.history, learner.snapshot(), lost)
                     states.write(self.path, state, best)
                 self.tell(Progress(len(self.history), settings.epochs, size, size, row))
                 if not self._complete() and self.ready.ranks.agreed(should_stop()):
@@ -181,7 +189,6 @@ class _Training:
             )
             novelty = novelty_of(self._outputs(some, True), val)
         checkpoint = self.keeper.finish(metrics, temperature, thresholds, novelty)
-        failures = pd.concat(ready.ranks.gathered(ready.store.failures()), ignore_index=True)
         return TrainResult(
             checkpoint=checkpoint,
             path=self.path,
@@ -190,9 +197,14 @@ class _Training:
             stopped=self.stopped,
             history=pd.DataFrame(self.history).astype({"epoch": int, "steps": int}),
             recalls=found.recalls,
-            failures=failures.drop_duplicates(ignore_index=True),
+            failures=self._failures(),
             transplant=ready.begun.transplant,
         )
+
+    def _failures(self) -> pd.DataFrame:
+        """Give one row for each image that some process could not open."""
+        found = pd.concat(self.ready.ranks.gathered(self.ready.store.failures()))
+        return found.drop_duplicates("image_id", ignore_index=True)
 
     def _complete(self) -> bool:
         settings, done = self.ready.settings, len(self.history)
@@ -206,19 +218,22 @@ class _Training:
 
     def _epoch(self, number: int) -> Row:
         """Train one epoch and validate it; give its row of the history."""
-        ready, learner = self.ready, self.ready.learner
+        ready, learner, settings = self.ready, self.ready.learner, self.ready.settings
         # Drop-out and the like: a function of the epoch, so that a later start draws the same.
-        drawn = chance.generator(ready.settings.seed, str(number), f"torch {ready.ranks.rank}")
+        drawn = chance.generator(settings.seed, str(number), f"torch {ready.ranks.rank}")
         torch.manual_seed(int(drawn.integers(1 << 62)))
-        learner.freeze(number <= ready.settings.freeze)
+        learner.freeze(number <= settings.freeze)
         began = time.perf_counter()
         images, loss, lr, waited = self._pass(number)
         seconds = time.perf_counter() - began
         if not images:
+            failed, size = len(self._failures()), settings.batch_size * settings.accumulate
             raise PolicyError(
-                f"{len(ready.store.failures())} images that cannot be used",
-                "a training needs two or more that open",
-                "See their reasons, and scan again",
+                f"{failed} images that cannot be used"
+                if failed
+                else f"steps of {size} images for {ready.ranks.world} processes",
+                "a step needs two or more that open, in each process",
+                "See their reasons, and scan again" if failed else "Take a larger --batch-size",
             )
         if not math.isfinite(loss):
             raise PolicyError(
@@ -258,11 +273,13 @@ class _Training:
             targets = ready.examples.targets[batch.positions]
             name = f"mix {number} {ready.ranks.rank}"
             drawn = chance.generator(settings.seed, str(index), name)
+            before = learner.steps
             total += len(targets) * learner.step(batch.pixels, targets, lr, drawn).double()
-            # Batch normalisation has no variance in a single image: none is learnt from.
-            images += len(targets) if len(targets) > 1 else 0
+            # Nothing is learnt from a batch that leaves a process less than two images.
+            images += len(targets) if learner.steps > before else 0
             shown = min(of, images * ready.ranks.world)
             self.tell(Progress(number, settings.epochs, shown, of))
+        learner.settle()
         parts = ready.ranks.gathered((images, float(total)))
         images = sum(count for count, _ in parts)
         loss = sum(part for _, part in parts) / max(1, images)
@@ -293,13 +310,7 @@ class _Training:
             ready.device,
             features=features,
         )
-        parts = ready.ranks.gathered(said)
-        return Outputs(
-            *(
-                np.concatenate([getattr(part, name) for part in parts])
-                for name in ("logits", "targets", "features")
-            )
-        )
+        return together(ready.ranks.gathered(said))
 
 
 def _plain(ready: Prepared, initial: Checkpoint | None) -> Checkpoint:

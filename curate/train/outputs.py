@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -65,6 +65,16 @@ def outputs_of(
     targets = examples.targets[np.concatenate(seen)]
     got = np.concatenate(recorded) if recorded else np.empty((len(targets), 0), np.float32)
     return Outputs(np.concatenate(logits), targets, got)
+
+
+def together(parts: Sequence[Outputs]) -> Outputs:
+    """Join what several processes have. One without an image knows no length of the features."""
+    some = [part for part in parts if len(part.targets)] or parts[:1]
+    return Outputs(
+        np.concatenate([part.logits for part in some]),
+        np.concatenate([part.targets for part in some]),
+        np.concatenate([part.features for part in some]),
+    )
 
 
 def some_of_each_class(

@@ -11,11 +11,19 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from curate.core.errors import InputError
 from curate.engine import available_cores
 from curate.models.checkpoint import Checkpoint
 from curate.train.examples import Examples, examples_of
 from curate.train.learner import Learner
-from curate.train.loading.pixels import PixelStore, augmentation, in_batches, shuffled
+from curate.train.loading.memory import free_memory
+from curate.train.loading.pixels import (
+    CACHE_SHARE,
+    PixelStore,
+    augmentation,
+    in_batches,
+    shuffled,
+)
 from curate.train.ranks import ALONE, Ranks, device_of, joined
 from curate.train.recipes.balance import balanced
 from curate.train.settings import TrainSettings
@@ -78,7 +86,8 @@ def prepared(
     PolicyError
         The table leaves nothing to train on.
     InputError, CheckpointError
-        The table, the architecture, a recipe, the device or the checkpoint cannot be used.
+        The table, the architecture, a recipe, the device or the checkpoint cannot be used; or the
+        processes were not given the same images.
     """
     device = device_of(settings.device, ranks)
     examples = examples_of(table)
@@ -88,6 +97,12 @@ def prepared(
         joined(ranks, device),
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
     ):
+        if len(set(ranks.gathered((examples.split, examples.data)))) > 1:
+            raise InputError(
+                "another split or other labels in each process",
+                "all processes of a training learn from the same images",
+                "The library was changed just then: start the training again",
+            )
         torch.manual_seed(settings.seed)
         begun = start(arch, initial, examples.classes, settings)
         counts = np.bincount(
@@ -95,7 +110,9 @@ def prepared(
         )
         learner = Learner(begun, settings, counts, device, ranks)
         workers = settings.workers or max(1, available_cores() // ranks.world)
-        store = PixelStore(examples, begun.preprocessing, workers, passes=settings.epochs)
+        # Each process may keep all images, so each has its part of the memory.
+        room = free_memory() // CACHE_SHARE // ranks.world
+        store = PixelStore(examples, begun.preprocessing, workers, room, passes=settings.epochs)
         try:
             yield Prepared(settings, examples, begun, store, learner, device, ranks)
         finally:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.distributed as group
 from numpy.typing import NDArray
+from torch import Tensor
 
 from curate.core.errors import InputError
 from curate.models.device import pick_device
@@ -60,6 +61,12 @@ class Ranks:
         """Give the first process's value to everybody."""
         return self.gathered(value)[0]
 
+    def equalise(self, tensors: Iterable[Tensor]) -> None:
+        """Give the first process's values to the tensors of everybody, in place."""
+        if self.world > 1:
+            for tensor in tensors:
+                group.broadcast(tensor, 0)
+
 
 ALONE = Ranks()
 """The only process of a training."""
@@ -98,11 +105,15 @@ def device_of(name: str, ranks: Ranks) -> torch.device:
 
 @contextmanager
 def joined(ranks: Ranks, device: torch.device) -> Iterator[None]:
-    """Let the processes talk to each other: NCCL between GPUs, Gloo between CPUs."""
+    """Let the processes talk to each other: tensors of GPUs by NCCL, all else by Gloo."""
     if ranks.world == 1:
         yield
         return
-    group.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if device.type == "cuda":
+        # NCCL works on the current device, and that is the first GPU for every process.
+        torch.cuda.set_device(device)
+    # What `gathered` sends lies in memory: by NCCL it would go over the GPU and wait for it.
+    group.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
         yield
     finally:

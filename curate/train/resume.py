@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -28,16 +28,19 @@ class State:
     Attributes
     ----------
     fits : dict of str to str
-        What must be the same when it goes on: architecture, split, images.
+        What must be the same when it goes on: architecture, split, images ….
     history : list of dict
         Rows of the epochs so far.
     learner : dict
         From `Learner.snapshot`.
+    failures : dict of str to str
+        Ids of images that did not open, with the reasons: later epochs are cut without them.
     """
 
     fits: dict[str, str]
     history: list[Row]
     learner: Mapping[str, Any]
+    failures: dict[str, str] = field(default_factory=dict)
 
 
 def state_path(out: Path, which: str) -> Path:
@@ -69,13 +72,19 @@ def write(out: Path, state: State, best: bool) -> None:
         ) from error
 
 
+def forget(out: Path) -> None:
+    """Take away the states of an earlier training: the checkpoints will not be its any more."""
+    for which in WHICH:
+        state_path(out, which).unlink(missing_ok=True)
+
+
 def read(out: Path, which: str, fits: Mapping[str, str]) -> State:
     """Read the state to go on from.
 
     Raises
     ------
     InputError
-        No such state, or it is of another architecture, split, or set of images.
+        No such state, or it is of another architecture, split, set of images ….
     CheckpointError
         The file is broken.
     """
@@ -101,6 +110,6 @@ def read(out: Path, which: str, fits: Mapping[str, str]) -> State:
         raise InputError(
             f"{path}: another {' and '.join(unlike)}",
             "a training goes on with what it began with",
-            "Leave --resume out; --from keeps the body that was trained",
+            "Give the options that it began with, or leave --resume out: --from keeps the body",
         )
-    return State(found["fits"], found["history"], found["learner"])
+    return State(found["fits"], found["history"], found["learner"], found["failures"])

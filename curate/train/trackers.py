@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from curate.train.figures import Pixels
 
 _LOG = logging.getLogger(__name__)
+
+_PASSWORD = re.compile(r"//[^/@\s]+@")
+"""In an address: who asks, and the password. MLflow's errors tell the whole address."""
 
 _LONGEST = 6000
 """Characters of a parameter or tag that MLflow takes."""
@@ -299,7 +303,8 @@ class Tracking:
                 line.waiting[0]()
                 del line.waiting[0]
         except Exception as error:  # whatever a tracker or its server does, the training goes on
-            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            said = _PASSWORD.sub("//", said)[:300]
             line.failed = True
             goes_on = "the training goes on, and it is told again in the end"
             missed = "it lacks the end of this training; the library has all of it (`curate runs`)"

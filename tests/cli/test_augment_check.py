@@ -15,6 +15,7 @@ from curate.augment.checks.rows import row, rows_table
 from curate.augment.checks.verb import Checked
 from curate.augment.policy import DEFAULT
 from curate.cli.main import answer
+from curate.core import config
 from curate.store.library import opened
 
 VERB = "curate.augment.checks.verb.check_library"
@@ -116,6 +117,21 @@ def test_files_are_written(library: Path, checked: Checked) -> None:
     assert list(pd.read_csv("v.csv")["scope"]) == ["class", "class", "image"]
     assert set(tomllib.loads(Path("p.toml").read_text())["train"]["augment_classes"]) == {"left"}
     assert Path("s.jpg").read_bytes() == b"jpeg"
+
+
+def test_the_policy_that_was_written_is_what_training_takes(
+    library: Path, checked: Checked, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with patch(VERB, return_value=checked):
+        assert answer(["augment", "check", "--policy", "my policy.toml"]) == 0
+        assert (
+            "Next: curate train --augment 'my policy.toml' -o model.pt" in capsys.readouterr().out
+        )
+        # It stands in curate.toml as it is.
+        (library / "curate.toml").write_bytes(Path("my policy.toml").read_bytes())
+        assert answer(["augment", "check"]) == 0
+    assert config.load(library).train.augment_classes == checked.proposal.augment_classes
+    assert "Next:" not in capsys.readouterr().out
 
 
 def test_a_folder_that_is_not_there_is_refused_first(library: Path) -> None:

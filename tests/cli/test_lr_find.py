@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from curate.cli.main import EXPECTED, answer
+from curate.cli.main import EXPECTED, INTERRUPTED, answer
 from curate.store import schema
 from curate.store.library import opened
 from curate.train import TrainSettings
@@ -198,3 +198,12 @@ def test_a_small_network_is_tested(library: Path, capsys: pytest.CaptureFixture[
     assert len(said["curve"]) <= 20
     (run,) = runs(library)
     assert json.loads(run.summary)["curve"] == said["curve"]
+
+
+def test_an_interrupted_test_does_not_promise_to_go_on(
+    library: Path, finder: MagicMock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finder.side_effect = KeyboardInterrupt
+    assert answer(["lr-find", *SMALL]) == INTERRUPTED
+    assert "begins anew" in capsys.readouterr().err
+    assert [run.status for run in runs(library)] == ["interrupted"]

@@ -130,6 +130,15 @@ def test_a_training_goes_on_with_an_average_that_it_did_not_have(plain: TrainSet
     assert same(dict(with_one.kept.state_dict()), dict(without.model.state_dict()))
 
 
+def test_it_goes_on_in_another_precision_and_with_another_decay(plain: TrainSettings) -> None:
+    before = learner_of(plain)
+    before.step(*batch(), 1e-3, chance())
+    after = learner_of(replace(plain, precision="fp16", weight_decay=0.2))
+    after.restore(before.snapshot())
+    assert after.step(*batch(), 1e-3, chance()).isfinite()
+    assert {group["weight_decay"] for group in after._optimizer.param_groups} == {0.2, 0.0}
+
+
 def test_a_frozen_body_stays_and_thaws(plain: TrainSettings) -> None:
     learner = learner_of(plain, "test_resnet")
     first = {key: value.clone() for key, value in learner.model.state_dict().items()}

@@ -12,7 +12,7 @@ from curate.models.arch import build, head_of, preprocessing
 from curate.train.examples import Examples, examples_of
 from curate.train.finish import calibrated, novelty_of
 from curate.train.loading.pixels import PixelStore
-from curate.train.outputs import Outputs, outputs_of, some_of_each_class
+from curate.train.outputs import Outputs, outputs_of, some_of_each_class, together
 from tests.train.conftest import Make
 
 USED = preprocessing("test_resnet").at_size(32)
@@ -124,3 +124,16 @@ def test_a_table_is_not_needed_in_order(make_table: Make) -> None:
         some = some_of_each_class(examples, examples.splits["train"], 3, 0)
         chosen.append([examples.ids[at] for at in some])
     assert chosen[0] == chosen[1]
+
+
+def test_a_process_without_an_image_says_nothing_of_the_features() -> None:
+    def part(images: int, width: int) -> Outputs:
+        values = np.arange(images)
+        return Outputs(
+            np.ones((images, 3), np.float32), values, np.ones((images, width), np.float32)
+        )
+
+    joined = together([part(0, 0), part(2, 5), part(1, 5)])
+    assert (joined.logits.shape, joined.features.shape) == ((3, 3), (3, 5))
+    assert joined.targets.tolist() == [0, 1, 0]
+    assert together([part(0, 0), part(0, 0)]).logits.shape == (0, 3)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+import curate.train.resume as resume
 from curate.core.errors import CheckpointError, InputError
 from curate.models.checkpoint import load
 from curate.train import Progress, TrainSettings, train
@@ -87,7 +88,65 @@ def test_a_finished_training_is_only_measured_again(
     assert again.checkpoint.metrics == first.checkpoint.metrics
 
 
-@pytest.mark.parametrize("change", ["images", "architecture"])
+def test_images_that_did_not_open_stay_out_when_it_goes_on(
+    make_table: Make, quick: TrainSettings, tmp_path: Path
+) -> None:
+    table, out = make_table(train=11), tmp_path / "a.pt"
+    for at in (0, 2, 3, 12, 20):
+        Path(table["path"].iloc[at]).write_bytes(b"not an image")
+    (tmp_path / "whole").mkdir()
+    whole = train(table, NET, tmp_path / "whole" / "a.pt", quick)
+    with pytest.raises(KeyboardInterrupt):
+        train(table, NET, out, quick, on_progress=interrupted_in(2))  # type: ignore[arg-type]  # a callable
+    gone_on = train(table, NET, out, quick, resume="last")
+    # With them, the epoch would be cut into other batches.
+    pd.testing.assert_frame_equal(gone_on.history[NUMBERS], whole.history[NUMBERS])
+    pd.testing.assert_frame_equal(gone_on.failures, whole.failures)
+
+
+def test_the_states_of_an_earlier_training_are_not_gone_on_with(
+    make_table: Make, quick: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, out = make_table(), tmp_path / "a.pt"
+    train(table, NET, out, quick)
+
+    def killed(*_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(resume, "write", killed)
+        with pytest.raises(SystemExit):
+            train(table, NET, out, replace(quick, seed=8))
+    # The checkpoint is another training's now.
+    with pytest.raises(InputError, match="there is none"):
+        train(table, NET, out, quick, resume="last")
+
+
+def test_an_earlier_training_outlives_an_interrupt_in_the_first_epoch(
+    make_table: Make, quick: TrainSettings, tmp_path: Path
+) -> None:
+    table, out = make_table(), tmp_path / "a.pt"
+    good = train(table, NET, out, quick)
+    with pytest.raises(KeyboardInterrupt):
+        train(table, NET, out, quick, on_progress=interrupted_in(1))  # type: ignore[arg-type]  # a callable
+    assert load(out).digest == good.checkpoint.digest
+    assert load(last_path(out)).metrics == {"epoch": 0}
+    again = train(table, NET, out, quick, resume="last")
+    assert again.checkpoint.metrics == good.checkpoint.metrics
+
+
+def test_who_the_parent_was_is_not_forgotten(
+    make_table: Make, quick: TrainSettings, tmp_path: Path
+) -> None:
+    table, out = make_table(), tmp_path / "b.pt"
+    settings = replace(quick, size=None, schedule="constant")
+    first = train(table, NET, tmp_path / "a.pt", replace(quick, epochs=1)).checkpoint
+    train(table, None, out, replace(settings, epochs=1), initial=first)
+    train(table, None, out, replace(settings, epochs=2), initial=load(out), resume="last")
+    assert load(last_path(out)).parent == first.digest
+
+
+@pytest.mark.parametrize("change", ["images", "architecture", "preprocessing", "optimizer"])
 def test_another_training_is_refused(
     make_table: Make, quick: TrainSettings, tmp_path: Path, change: str
 ) -> None:
@@ -95,8 +154,23 @@ def test_another_training_is_refused(
     train(table, NET, out, replace(quick, epochs=1))
     arch = "test_resnet(stem_type='deep')" if change == "architecture" else NET
     fewer = table.drop(index=0) if change == "images" else table
+    settings = {
+        "preprocessing": replace(quick, size=48),
+        "optimizer": replace(quick, optimizer="sgd"),
+    }.get(change, quick)
     with pytest.raises(InputError, match=rf"another .*{change}"):
-        train(fewer, arch, out, quick, resume="last")
+        train(fewer, arch, out, settings, resume="last")
+
+
+def test_a_kept_body_is_gone_on_with_as_one(
+    make_table: Make, quick: TrainSettings, tmp_path: Path
+) -> None:
+    table, out = make_table(), tmp_path / "b.pt"
+    first = train(table, NET, tmp_path / "a.pt", replace(quick, epochs=1)).checkpoint
+    train(table, None, out, replace(quick, epochs=1), initial=first)
+    # From random weights, the statistics of its norms would no longer be kept.
+    with pytest.raises(InputError, match="another start"):
+        train(table, NET, out, quick, resume="last")
 
 
 def test_what_cannot_be_gone_on_with_says_why(tmp_path: Path) -> None:

@@ -153,6 +153,14 @@ def test_one_that_fails_is_left_alone_and_told_again_in_the_end(result: TrainRes
     assert len(said) == 1
 
 
+def test_a_password_is_not_told() -> None:
+    ill, said = Fake(ConnectionError("no answer of http://bob:s3cret@host:5000/api")), list[str]()
+    with Tracking({"ill": ill}, said.append) as one:
+        one.begin("train-7", PARAMETERS)
+    assert "no answer of http://host:5000/api" in said[0]
+    assert not any("s3cret" in text for text in said)
+
+
 def test_one_that_stays_ill_is_named_in_the_end(result: TrainResult) -> None:
     ill, said = Fake(DOWN), list[str]()
     with Tracking({"ill": ill}, said.append) as one:

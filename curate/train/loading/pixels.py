@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,6 +120,12 @@ class PixelStore:
         """Leave out the examples that are known not to open."""
         bad = np.fromiter(self._reasons, dtype=np.int64, count=len(self._reasons))
         return positions[~np.isin(positions, bad)]
+
+    def leave_out(self, reasons: Mapping[str, str]) -> None:
+        """Take images for such that do not open: their ids, and the reasons."""
+        for at, name in enumerate(self._examples.ids):
+            if name in reasons:
+                self._reasons[at] = reasons[name]
 
     def failures(self) -> pd.DataFrame:
         """Give one row for each example that did not open: image_id, path, stage, reason."""
