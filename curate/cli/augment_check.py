@@ -56,7 +56,7 @@ def check(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write the proposed policy (TOML), for you to take over.",
+            help="Write the proposed policy (TOML), for `curate train --augment FILE`.",
             callback=in_a_folder,
             show_default=False,
         ),
@@ -76,7 +76,7 @@ def check(
     """
     from curate.augment.checks import verb
     from curate.augment.policy import DEFAULT
-    from curate.cli.output import Printer
+    from curate.cli.output import Printer, quoted
     from curate.core import config
     from curate.core.files import write_asked
     from curate.store.library import opened
@@ -93,6 +93,7 @@ def check(
         if policy is not None:
             write_asked(policy, f"{checked.proposal.to_toml()}\n".encode())
             printer.say(f"Wrote the proposal: {policy}")
+            printer.next(f"curate train --augment {quoted(policy)} -o model.pt", "train with it")
         if sheet is not None:
             write_asked(sheet, verb.sheet(place, checked))
             printer.say(f"Drew a contact sheet: {sheet}")

@@ -20,7 +20,7 @@ from curate.cli.options import (
     MinCount,
     ParquetOption,
 )
-from curate.cli.train_input import asked_of, initial_of, settings_of
+from curate.cli.train_input import asked_of, before, initial_of, settings_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +86,7 @@ def train(
 
     ranks = ranks_of(os.environ)
     given = {
-        "rename": options.renamed(rename),
+        "rename": options.renamed(rename) or None,
         "head": head,
         "epochs": epochs,
         "steps": steps,
@@ -106,17 +106,22 @@ def train(
         "ema": ema,
         "precision": precision,
         "compile": compile_,
-        "seed": seed,
+        "seed": seed or None,
         "device": device,
-        "pretrained": pretrained,
-        "throw_away": throw_away,
+        "pretrained": pretrained or None,
         **options.augmented(augment),
     }
     printer = Printer(as_json)
     with opened(library) as place:
         settings_file = config.load(place.root)
+        kept = None
+        if resume is not None:
+            kept, found = before(out, resume)
+            throw_away, arch = found.throw_away, arch or (None if from_ else found.arch)
+            min_count = found.min_count if throw_away else min_count
         asked = asked_of(place, settings_file, throw_away, min_count)
-        settings, usual_arch = settings_of(settings_file, {**given, "min_count": asked.min_count})
+        given |= {"throw_away": throw_away, "min_count": asked.min_count}
+        settings, usual_arch = settings_of(settings_file, given, kept)
         initial, recipe = initial_of(from_, arch, usual_arch)
 
         def trained(told: Callable[[Progress], None] | None) -> TrainResult:
@@ -164,16 +169,21 @@ def _recorded(
     from curate.train.trackers import tracking
 
     with (
-        runs.running(place, "train", parameters) as run,
+        # First: what a tracker lacks is said before there is a run of it.
         tracking(track, place.folder) as tracker,
+        runs.running(place, "train", parameters) as run,
         _bars(settings, table) as told,
     ):
         tracker.begin(f"train-{run.run_id}", parameters)
+        history = run.summary.setdefault("history", [])
 
         def tell(state: Progress) -> None:
             told(state)
             if state.metrics:
                 tracker.epoch(state.metrics)
+                # Whatever becomes of the training, its epochs are known.
+                history.append(dict(state.metrics))
+                runs.note(place, run)
 
         result = trained(tell)
         checkpoint = result.checkpoint

@@ -86,14 +86,43 @@ def asked_of(
     return Asked(images[images["usable"]], policy.min_count)
 
 
-def settings_of(config: Config, given: Mapping[str, Any]) -> tuple[TrainSettings, str]:
-    """Lay options over ``[train]`` of `curate.toml` over the defaults; with the architecture."""
+def settings_of(
+    config: Config, given: Mapping[str, Any], before: Mapping[str, Any] | None = None
+) -> tuple[TrainSettings, str]:
+    """Lay options over ``[train]`` of `curate.toml` over the defaults; with the architecture.
+
+    A training that goes on has in the place of `curate.toml` what it was `before`.
+    """
     from curate.train import TrainSettings
 
     kept = config.train.given()
     usual_arch = str(kept.pop("arch", "resnet18"))
     asked = {name: value for name, value in given.items() if value is not None}
-    return TrainSettings(**{**kept, **asked}), usual_arch
+    return TrainSettings(**{**(kept if before is None else before), **asked}), usual_arch
+
+
+def before(out: Path, which: str) -> tuple[dict[str, Any], Checkpoint]:
+    """Give the settings of the training that wrote `out`, and the checkpoint of its last epoch.
+
+    Raises
+    ------
+    InputError, CheckpointError
+        There is no state to go on from, or no checkpoint beside it.
+    """
+    from dataclasses import fields
+
+    from curate.models import checkpoint
+    from curate.train import TrainSettings
+    from curate.train.keep import last_path
+    from curate.train.resume import existing
+
+    existing(out, which)
+    found = checkpoint.load(last_path(out))
+    known = {field.name for field in fields(TrainSettings)}
+    kept = {name: value for name, value in found.settings.items() if name in known}
+    # JSON has no tuples.
+    kept["rename"] = tuple((old, new) for old, new in kept.get("rename", ()))
+    return kept, found
 
 
 def initial_of(

@@ -156,7 +156,7 @@ Precision = Annotated[
 Compile = Annotated[
     bool | None,
     typer.Option(
-        "--compile",
+        "--compile/--no-compile",
         help="Compile the network first: for long trainings on a GPU.",
         show_default=False,
     ),

@@ -78,6 +78,26 @@ def forget(out: Path) -> None:
         state_path(out, which).unlink(missing_ok=True)
 
 
+def existing(out: Path, which: str) -> Path:
+    """Give the place of the state to go on from.
+
+    Raises
+    ------
+    InputError
+        There is none, or no such kind.
+    """
+    if which not in WHICH:
+        raise InputError(f"resume {which!r}", f"known are {', '.join(WHICH)}", "Take one of them")
+    path = state_path(out, which)
+    if not path.is_file():
+        raise InputError(
+            str(path),
+            "a training goes on from the state that it wrote after an epoch, and there is none",
+            f"Leave --resume out, or give the --out of that training (it writes {last_path(out)})",
+        )
+    return path
+
+
 def read(out: Path, which: str, fits: Mapping[str, str]) -> State:
     """Read the state to go on from.
 
@@ -88,17 +108,9 @@ def read(out: Path, which: str, fits: Mapping[str, str]) -> State:
     CheckpointError
         The file is broken.
     """
-    if which not in WHICH:
-        raise InputError(f"resume {which!r}", f"known are {', '.join(WHICH)}", "Take one of them")
-    path = state_path(out, which)
+    path = existing(out, which)
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise InputError(
-            str(path),
-            "a training goes on from the state that it wrote after an epoch, and there is none",
-            f"Leave --resume out, or give the --out of that training (it writes {last_path(out)})",
-        ) from error
     except Exception as error:  # a broken pickle makes the restricted reader fail in any way
         raise CheckpointError(
             str(path), f"it is truncated or broken ({error})", "Leave --resume out"

@@ -346,8 +346,8 @@ def test_a_permanent_model_seeks_nothing(place: Path, capsys: pytest.CaptureFixt
 
 def test_the_run_is_in_the_library(place: Path, said: Said) -> None:
     first = said(*SMALL, "--epochs", "2", "--balance", "sampling", "-o", "a.pt")
-    (place / "curate.toml").write_text('[train]\nhead = "map"\n')
-    second = said("--from", "a.pt", "--epochs", "1", "--rename", "red=rot", *_renamed(place))
+    mapped = ["--from", "a.pt", "--head", "map", "--rename", "red=rot"]
+    second = said(*mapped, "--epochs", "1", *_renamed(place))
     runs = trainings(place)
     assert [run.status for run in runs] == ["done", "done"]
     one, two = (json.loads(run.summary) for run in runs)
@@ -420,10 +420,14 @@ def test_an_interrupted_training_goes_on(
     whole = said(*asked, "whole.pt")
     with patch("curate.cli.train._bars", _interrupting):
         assert answer(["train", *asked, "a.pt"]) == INTERRUPTED
-    assert "with --resume last it goes on" in capsys.readouterr().err
+    assert "--resume last goes on there" in capsys.readouterr().err
     assert load(Path("a.last.pt")).metrics["epoch"] == 1
-    assert trainings(place)[-1].status == "interrupted"
-    resumed = said(*asked, "a.pt", "--resume", "last")
+    run = trainings(place)[-1]
+    assert run.status == "interrupted"
+    assert [row["epoch"] for row in json.loads(run.summary)["history"]] == [1]
+    # Its settings come from what it wrote, whatever curate.toml says today.
+    Path("curate.toml").write_text("[train]\nepochs = 9\nbatch_size = 5\n")
+    resumed = said("--resume", "last", "-o", "a.pt")
     numbers = [[row["epoch"], row["loss"], row["val_loss"]] for row in resumed["history"]]
     assert numbers == [[row["epoch"], row["loss"], row["val_loss"]] for row in whole["history"]]
     assert resumed["metrics"]["test_loss"] == whole["metrics"]["test_loss"]
