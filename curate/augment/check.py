@@ -55,7 +55,8 @@ def check(
         unsafe = set(zip(bad["class"], bad["transform"], strict=True))
         parts += [classes, changed_verdicts(seen, asked, unsafe)]
     if features is not None and len(features):
-        parts.append(turned_verdicts(subjects, likeness(features, list(subjects["image_id"]))))
+        like = likeness(features, list(subjects["image_id"]), list(subjects["class"]))
+        parts.append(turned_verdicts(subjects, like))
     parts += [twice_verdicts(subjects), subject_verdicts(subjects, zoom_of(recipe))]
     table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     order = np.lexsort((table["image_id"], table["transform"], table["scope"] != CLASS))

@@ -289,7 +289,3 @@ def _add_to_manifest(
         lines[inside] = [inside, label, family[parent].sub_class, "synthetic", parent]
     table = pd.DataFrame(sorted(lines.values()), columns=list(COLUMNS), dtype=object)
     write_csv(table, place)
-
-
-def _is_there(root: bytes, inside: str) -> bool:
-    return os.path.isfile(paths.beside(root, paths.from_text(inside)))

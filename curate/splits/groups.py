@@ -120,10 +120,11 @@ def tie(rows: Rows) -> Ties:
 
 
 def _without_strays(rows: Rows, tied: Bools) -> tuple[Bools, Ints]:
-    """Take away the synthetic images that train while their group has come to lie in val or test.
+    """Take away the synthetic images that train while their group has come to be held out.
 
     A real image stays where it was until a person decides; but a synthetic one and its parent look
-    alike, and nobody can want to test with the one what was trained with the other.
+    alike, and nobody can want to test with the one what was trained with the other. It goes before
+    it ties: one that looks like an image of the benchmark must not take its parent along.
 
     Returns
     -------
@@ -133,7 +134,7 @@ def _without_strays(rows: Rows, tied: Bools) -> tuple[Bools, Ints]:
         The places, as bits, in which the group of each of them lies; 0 for all others.
     """
     stray_in = np.zeros(len(tied), dtype=np.int64)
-    held_out = (1 << (len(rows.places) - 1)) - 1 - (1 << TRAIN)
+    held_out = (1 << len(rows.places)) - 1 - (1 << TRAIN)
     trains = (rows.origin == SYNTHETIC) & (rows.was <= TRAIN)
     while (tied & trains).any():
         anchored, bits = _placed(rows, tied)

@@ -34,7 +34,8 @@ def images(connection: Connection) -> pd.DataFrame:
         image_id. Where copies of one image lie in several groups of a
         kind, there are also ``group_<name> 2``, …: such an image shares a column and a value with
         the images of each of its groups. A ``group_parent`` is the id of an image, which belongs to
-        that group too. `attrs["found"]` names the columns that nobody said.
+        that group too, and a synthetic image of it is only as usable as its parent: see
+        `_without_their_parents`. `attrs["found"]` names the columns that nobody said.
     """
     placed = files.one_path_each(connection).set_index("image_id")["path"]
     labels = decisions.current(connection, "label").set_index("image_id")
@@ -49,8 +50,10 @@ def images(connection: Connection) -> pd.DataFrame:
     table["taken"] = _taken(connection).reindex(table.index)
     rejected = decisions.current(connection, "reject").set_index("image_id")["value"]
     table["unusable_reason"] = _unusable(table, _texts(rejected, table.index))
+    said = decisions.current(connection, "group")
+    table["unusable_reason"] = _without_their_parents(table, said)
     table["usable"] = table["unusable_reason"] == ""
-    groups = _with_parents(decisions.current(connection, "group"), table.index)
+    groups = _with_parents(said, table.index)
     taken = {f"{GROUP_PREFIX}{name}" for name in groups["field"]}
     for name, rows in groups.groupby("field"):
         first, *more = _group_columns(rows)
@@ -106,6 +109,50 @@ def _taken(connection: Connection) -> pd.Series:
     query = select(schema.images.c.image_id, schema.images.c.taken)
     rows = connection.execute(query.where(schema.images.c.taken.is_not(None))).all()
     return pd.DataFrame(rows, columns=["image_id", "taken"]).set_index("image_id")["taken"]
+
+
+def _without_their_parents(table: pd.DataFrame, groups: pd.DataFrame) -> pd.Series:
+    """Say why a synthetic image cannot be used because its parent cannot.
+
+    What cannot be used ties nothing, so a group that reaches val over a rejected parent would not
+    hold back what was made of it. And whoever takes a label or an image away because it is wrong
+    means the copies too. A parent that is not in the library says nothing. Another label than the
+    parent's is wrong only where `curate augment write` made the image: elsewhere a horse may have
+    been made into a zebra.
+    """
+    rows = groups[(groups["field"] == PARENT) & groups["image_id"].isin(table.index)]
+    if rows.empty:
+        return table["unusable_reason"]
+    reasons, labels, origins = (
+        table[name].to_dict() for name in ("unusable_reason", "label", "origin")
+    )
+    ties = [
+        (name, parent, "recipe" in detail)
+        for name, value, detail in zip(rows["image_id"], rows["value"], rows["detail"], strict=True)
+        for parent in detail.get("values") or [value]
+        if parent != name and parent in reasons and origins[name] == "synthetic"
+    ]
+    while True:
+        fresh = {
+            name: why
+            for name, parent, ours in ties
+            if not reasons[name]
+            and (why := _wrong_parent(parent, reasons[parent], labels[parent], labels[name], ours))
+        }
+        if not fresh:
+            return pd.Series(reasons, dtype=object).reindex(table.index)
+        # Again, for what was made of these.
+        reasons.update(fresh)
+
+
+def _wrong_parent(parent: str, reason: str, label: object, own: object, ours: bool) -> str:
+    if reason:
+        return f"its parent {parent} cannot be used: {reason}"
+    if not isinstance(label, str) or label == UNKNOWN:
+        return f"its parent {parent} has no label"
+    if ours and isinstance(own, str) and own != label:
+        return f"its parent {parent} is labelled {label}"
+    return ""
 
 
 def _with_parents(groups: pd.DataFrame, known: pd.Index) -> pd.DataFrame:

@@ -116,6 +116,33 @@ def test_what_is_taken_out_is_never_reached(name: str) -> None:
     assert reached_by(recipe) < reached_by(ALL)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "name", "expected"),
+    [
+        ("flip(p=0.5) vflip(p=0.5)", "turn 180", "flip(p=0.5)"),
+        ("flip(p=0.5) rot90(p=0.5)", "upside down", "flip(p=0.5)"),
+        ("vflip(p=0.5) rot90(p=0.5)", "flip", "rot90(p=0.5)"),
+        ("flip(p=0.5) rotate(limit=180)", "upside down", "flip(p=0.5) rotate(limit=89)"),
+        ("rotate(limit=60) rotate(limit=60)", "turn 90", "rotate(limit=44) rotate(limit=44)"),
+    ],
+)
+def test_steps_that_come_to_it_together_are_parted(recipe: str, name: str, expected: str) -> None:
+    assert name in reached_by(recipe)
+    assert without(recipe, {name}) == expected
+
+
+def test_variants_of_an_image_are_not_looked_at(photos: Library) -> None:
+    ids = sorted(check_library(photos, DEFAULT).images["image_id"])
+    decide(
+        photos,
+        said("origin", ids[0], "synthetic"),
+        said("group", ids[0], ids[1], field="parent"),
+        said("origin", ids[2], "synthetic"),
+    )
+    # One that was rendered, and has no parent, is as good as any.
+    assert sorted(check_library(photos, DEFAULT).images["image_id"]) == ids[1:]
+
+
 def test_a_rotation_keeps_what_it_may() -> None:
     assert without("rotate(limit=180)", {"turn 180"}) == "rotate(limit=179)"
     assert without("rotate(limit=180)", {"turn 90"}) == "rotate(limit=89)"

@@ -102,3 +102,36 @@ def test_dark_is_darker_than_bright() -> None:
 def test_an_unknown_step_is_refused() -> None:
     with pytest.raises(InputError, match="known are"):
         transforms_of("mosaic(n=4)")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        ("vflip(p=0.5)", {UPSIDE_DOWN}),
+        ("rot90(p=0.5)", {*TURNS[1:]}),
+        ("flip(p=0.5) vflip(p=0.5)", {FLIP, UPSIDE_DOWN, "turn 180"}),
+        ("flip(p=0.5) rot90(p=0.5)", {FLIP, UPSIDE_DOWN, *TURNS[1:]}),
+        ("vflip(p=0.5) rot90(p=0.5)", {FLIP, UPSIDE_DOWN, *TURNS[1:]}),
+        ("flip(p=0.5) flip(p=0)", {FLIP}),
+        ("flip(p=0) vflip(p=0) rot90(p=0)", set()),
+        ("rotate(limit=60) rotate(limit=60)", {"rotate left", "rotate right", *TURNS[1::2]}),
+        ("zoom(min=0.8, max=1) zoom(min=1, max=1)", {"zoom out"}),
+    ],
+)
+def test_what_flips_turns_and_repeated_steps_come_to(recipe: str, expected: set[str]) -> None:
+    assert reached_by(recipe) == expected
+
+
+def test_a_policy_reaches_what_it_says_and_no_other_orientation() -> None:
+    pixels = picture(3, (32, 32)).copy()
+    pixels[:9, :5] = (250, 10, 10)
+    tried = {name: one.change(pixels) for name, one in transforms_of("").items()}
+    for recipe in ("flip(p=0.5) vflip(p=0.5)", "rot90(p=0.5)", "vflip(p=0.5)", "flip(p=0.5)"):
+        policy = compile_policy(recipe)
+        made = [policy(pixels, np.random.default_rng(seed)) for seed in range(60)]
+        came = {name for name, one in tried.items() if any((one == m).all() for m in made)}
+        assert came - {AS_IT_IS} == reached_by(recipe)
+
+
+def test_two_zooms_are_checked_as_one() -> None:
+    assert zoom_of("zoom(min=0.8, max=1.2) zoom(min=0.5, max=2)") == pytest.approx((0.4, 2.4))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from curate.augment.write import write
+from curate.core import paths
 from curate.core.errors import FaultsError, PolicyError
 from curate.scan import scan
 from curate.splits import SPLITS, SplitPolicy, assign, split
@@ -19,6 +22,7 @@ from curate.splits.tables import group_columns
 from curate.store import facts
 from curate.store.library import opened
 from tests.splits.libraries import Case, cases
+from tests.store.made import decide, said
 
 ZOO = Path(__file__).parents[2] / "sample_data" / "library"
 HELD_OUT = SPLITS[1:]
@@ -125,6 +129,72 @@ def test_a_synthetic_image_goes_when_its_group_comes_to_be_held_out() -> None:
     assert list(table.loc[["near", "parent"], "split"]) == ["val", "train"]
     assert set(answer.conflicts["image_id"]) == {"near", "parent"}
     assert "child" in set(answer.changes["image_id"])
+
+
+@pytest.mark.parametrize("place", HELD_OUT)
+@pytest.mark.parametrize("trained", [True, False])
+def test_what_looks_like_a_held_out_image_goes_and_leaves_its_parent(
+    place: str, trained: bool
+) -> None:
+    """The variant, not its parent, is a near-duplicate: a mirrored image, say."""
+    images = pd.DataFrame(
+        {
+            "image_id": ["child", "near", "parent", *(f"other{n}" for n in range(6))],
+            "label": "cat",
+            "sub_class": None,
+            "origin": ["synthetic", *["real"] * 8],
+            "usable": True,
+            "unusable_reason": "",
+            "group_parent": ["parent", None, "parent", *[None] * 6],
+            "group_duplicates": ["near", "near", None, *[None] * 6],
+        }
+    )
+    before = pd.DataFrame(
+        {"image_id": ["child", "near", "parent"], "split": ["train", place, "train"]}
+    )
+    table = assign(images, SplitPolicy(min_count=1), before[0 if trained else 1 :]).table
+    split_of = table.set_index("image_id")["split"]
+    assert dict(split_of[["child", "near", "parent"]]) == {
+        "child": "",
+        "near": place,
+        "parent": "train",
+    }
+
+
+@pytest.mark.parametrize("what", ["rejected", "relabelled", "label gone", "file gone"])
+def test_what_becomes_of_a_parent_becomes_of_its_children(tmp_path: Path, what: str) -> None:
+    policy = SplitPolicy(min_count=5, val=0.15, test=0.15)
+    shutil.copytree(ZOO, tmp_path / "zoo")
+    with opened(tmp_path, make=True) as library:
+        scan(library, tmp_path / "zoo", labels="folder")
+        split(library, policy)
+        written = write(library, "gazelle", 60, tmp_path / "made")
+        scan(library, tmp_path / "made", labels=str(written.manifest))
+        parent = str(written.table["parent"].iloc[0])
+        children = list(written.table.loc[written.table["parent"] == parent, "image_id"])
+        others = sorted(set(written.table["image_id"]) - set(children))
+        with library.reading() as connection:
+            before = facts.images(connection).set_index("image_id")
+        assert set(before.loc[[*children, *others], "usable"]) == {True}
+        match what:
+            case "rejected":
+                decide(library, said("reject", parent, "blurred"))
+            case "relabelled":
+                decide(library, said("label", parent, "penguin"))
+            case "label gone":
+                decide(library, said("label", parent, ""))
+            case "file gone":
+                paths_of = paths.from_text(str(before.at[parent, "path"]))
+                Path(os.fsdecode(paths_of)).unlink()
+                scan(library, tmp_path / "zoo", labels="folder")
+        final = split(library, policy).table.set_index("image_id")
+        assert set(final.loc[children, "split"]) == {""}
+        assert final.loc[children, "reason"].str.startswith(f"its parent {parent} ").all()
+        assert set(final.loc[others, "split"]) == {"train"}
+        # The class lacks them again; they are made of other parents.
+        again = write(library, "gazelle", 60, tmp_path / "made")
+        assert again.lacking >= len(children)
+        assert parent not in set(again.table["parent"])
 
 
 def test_the_zoo(tmp_path: Path) -> None:

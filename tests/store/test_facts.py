@@ -172,3 +172,60 @@ def test_images_share_a_column_and_a_value_exactly_where_they_share_a_group(
     table = images(library)
     for one, other in combinations(groups, 2):
         assert shared(table, one, other) == bool(set(groups[one]) & set(groups[other]))
+
+
+MADE = {"recipe": "flip(p=1)", "seed": 0, "variant": 0}
+
+
+def family(library: Library, *more: Decision, detail: dict[str, object]) -> pd.DataFrame:
+    """A parent, what was made of it, and what was made of that."""
+    put_files(library, *(file_row(f"/p/{n}.jpg".encode(), n) for n in ("p", "c", "g", "other")))
+    decide(
+        library,
+        *(said("label", name, "cat") for name in ("p", "c", "g", "other")),
+        *(said("origin", name, "synthetic") for name in ("c", "g")),
+        said("group", "c", "p", field=facts.PARENT, detail=detail),
+        said("group", "g", "c", field=facts.PARENT, detail=detail),
+        *more,
+    )
+    return images(library)
+
+
+def test_what_was_made_of_an_image_is_usable_while_it_is(library: Library) -> None:
+    assert list(family(library, detail=MADE)["usable"]) == [True] * 4
+    decide(library, said("reject", "p", "blurred"))
+    table = images(library)
+    assert list(table.index[table["usable"]]) == ["other"]
+    assert table.at["c", "unusable_reason"] == "its parent p cannot be used: rejected: blurred"
+    assert str(table.at["g", "unusable_reason"]).startswith("its parent c cannot be used: its par")
+    decide(library, said("reject", "p", ""))
+    assert images(library)["usable"].all()
+
+
+def test_an_image_made_here_goes_when_its_parent_gets_another_label(library: Library) -> None:
+    table = family(library, said("label", "p", "dog"), detail=MADE)
+    assert table.at["c", "unusable_reason"] == "its parent p is labelled dog"
+    # Whoever corrects all of them has them back.
+    decide(library, said("label", "c", "dog"), said("label", "g", "dog"))
+    assert images(library)["usable"].all()
+
+
+def test_an_image_made_elsewhere_may_show_another_class_than_its_parent(library: Library) -> None:
+    assert family(library, said("label", "p", "dog"), detail={})["usable"].all()
+    decide(library, said("label", "p", "unknown"))
+    assert images(library).at["c", "unusable_reason"] == "its parent p has no label"
+
+
+def test_a_real_image_and_one_whose_parent_nobody_knows_stand_for_themselves(
+    library: Library,
+) -> None:
+    put_files(library, *(file_row(f"/p/{n}.jpg".encode(), n) for n in ("a", "b", "p")))
+    decide(
+        library,
+        *(said("label", name, "cat") for name in ("a", "b", "p")),
+        said("reject", "p", "blurred"),
+        said("group", "a", "p", field=facts.PARENT),
+        said("origin", "b", "synthetic"),
+        said("group", "b", "elsewhere", field=facts.PARENT),
+    )
+    assert list(images(library)["usable"]) == [True, True, False]

@@ -178,8 +178,14 @@ def _verdict(flow: _Flow, sure: bool, near: bool, taught: Taught) -> tuple[str, 
     share, lost = flow.moved / flow.right, flow.lost / flow.right
     mutual = share >= SHARE and flow.back >= SHARE
     if sure and (mutual or (near and share >= MOST)):
-        way = f", and {flow.back:.0%} of {flow.to} come back" if mutual else ""
-        return UNSAFE, f"{flow.moved} of {flow.right} become {flow.to}{way}", share
+        # Without a way back the images need not show the other class: the model cannot tell.
+        reason = (
+            f"{flow.moved} of {flow.right} become {flow.to}, and {flow.back:.0%} of {flow.to} "
+            "come back"
+            if mutual
+            else f"the model takes {flow.moved} of {flow.right} for {flow.to}"
+        )
+        return UNSAFE, reason, share
     given = taught(flow.name)
     if given is None or flow.transform in given:
         why = "nobody knows whether the model was" if given is None else "the model was"

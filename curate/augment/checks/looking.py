@@ -80,7 +80,7 @@ def look(
     advance : callable
         Told how many images more are done.
     """
-    made = _Tables(runner, transforms)
+    made = _Tables(runner, transforms, len(images))
     with ThreadPoolExecutor(threads, "curate-check") as pool:
         for chunk in _ahead(_rows(images), runner, pool):
             fine = [(row, one) for row, one in chunk if isinstance(one, _Opened)]
@@ -96,7 +96,9 @@ def look(
 class _Tables:
     """What is seen, gathered chunk by chunk."""
 
-    def __init__(self, runner: Runner | None, transforms: Mapping[str, Transform]) -> None:
+    def __init__(
+        self, runner: Runner | None, transforms: Mapping[str, Transform], most: int
+    ) -> None:
         self._transforms = transforms
         self._place = {
             name: n for n, name in enumerate(runner.checkpoint.classes if runner else [])
@@ -104,7 +106,9 @@ class _Tables:
         self._subjects: list[tuple[object, ...]] = []
         self._failures: list[tuple[str, str, str, str]] = []
         self._seen: list[pd.DataFrame] = []
-        self._features: list[NDArray[np.float16]] = []
+        # Of all images in one piece: put together at the end it would be there twice.
+        self._features: NDArray[np.float16] | None = None
+        self._most = most
         self._asked = runner is not None
 
     def fail(self, failed: list[tuple[dict[str, str], str]]) -> None:
@@ -138,8 +142,11 @@ class _Tables:
         whole = np.asarray(finite & np.isfinite(views).all(axis=(1, 2)))
         pairs = list(zip(fine, whole, strict=True))
         self.fail([(row, "the model's answer is no number") for (row, _), ok in pairs if not ok])
+        if self._features is None:
+            self._features = np.empty((self._most, *views.shape[1:]), np.float16)
+        start = len(self._subjects)
+        self._features[start : start + whole.sum()] = views[whole]
         self.add([pair for pair, ok in pairs if ok])
-        self._features.append(views[whole].astype(np.float16))
         known = whole & np.array([row["class"] in self._place for row, _ in fine])
         rows = [row for (row, _), ok in zip(fine, known, strict=True) if ok]
         for name in self._transforms:
@@ -168,7 +175,7 @@ class _Tables:
         return Looked(
             pd.DataFrame(self._subjects, columns=columns),
             seen if self._asked else None,
-            np.concatenate(self._features) if self._features else None,
+            None if self._features is None else self._features[: len(self._subjects)],
             pd.DataFrame(self._failures, columns=["image_id", "path", "stage", "reason"]),
         )
 

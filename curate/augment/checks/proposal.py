@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,11 +68,22 @@ _ALL_OR_NOTHING = {
 
 def without(recipe: str, transforms: set[str]) -> str:
     """Give a recipe that never comes to these transforms."""
-    calls = [_reduced(call, transforms) for call in parse(recipe)]
-    return " ".join(str(call) for call in calls if reached_by(str(call)))
+    # Two steps may come to it together; then the rarer one goes too.
+    made = recipe
+    for also in ((), (UPSIDE_DOWN,), (UPSIDE_DOWN, *TURNS[1:])):
+        if reached_by(made) & transforms:
+            made = _without(parse(recipe), {*transforms, *also})
+    return made
 
 
-def _reduced(call: Call, transforms: set[str]) -> Call:
+def _without(calls: Sequence[Call], transforms: set[str]) -> str:
+    turning = sum(call.name == "rotate" for call in calls)
+    reduced = [_reduced(call, transforms, turning) for call in calls]
+    return " ".join(str(call) for call in reduced if reached_by(str(call)))
+
+
+def _reduced(call: Call, transforms: set[str], turning: int) -> Call:
+    """Change one step; `turning` rotations share the angle that is left."""
     changed: dict[str, Any] = {}
     if call.name in _ALL_OR_NOTHING:
         changed = {"p": 0} if _ALL_OR_NOTHING[call.name] & transforms else {}
@@ -79,7 +91,8 @@ def _reduced(call: Call, transforms: set[str]) -> Call:
         limit = call.keywords["limit"]
         ends = ((0, {"rotate left", "rotate right"}), (89, {"turn 90", "turn 270"}),
                 (179, {"turn 180"}))  # fmt: skip
-        changed = {"limit": min([limit, *(end for end, names in ends if names & transforms)])}
+        left = (end // turning for end, names in ends if names & transforms)
+        changed = {"limit": min([limit, *left])}
     elif call.name == "zoom":
         changed = {"min": 1} if "zoom out" in transforms else {}
         changed |= {"max": 1} if "zoom in" in transforms else {}

@@ -85,7 +85,10 @@ def transforms_of(recipe: str) -> dict[str, Transform]:
 
 
 def reached_by(recipe: str) -> frozenset[str]:
-    """Name the transforms that a recipe may come to, by chance; never `AS_IT_IS`."""
+    """Name the transforms that a recipe may come to, by chance; never `AS_IT_IS`.
+
+    Steps add up: both flips make half a turn, a flip and half a turn the other flip.
+    """
     used = _steps(recipe)
     limit = used.get("rotate", {}).get("limit", 0)
     least, most = zoom_of(recipe)
@@ -108,7 +111,10 @@ def reached_by(recipe: str) -> frozenset[str]:
         "hue down": hue,
         "hue up": hue,
     }
-    return frozenset(name for name, reached in may.items() if reached)
+    reached = {name for name, is_reached in may.items() if is_reached}
+    # None of the three comes from the step of another, so any two can meet.
+    halves = {FLIP, UPSIDE_DOWN, "turn 180"}
+    return frozenset(reached | halves if len(reached & halves) > 1 else reached)
 
 
 def zoom_of(recipe: str) -> tuple[float, float]:
@@ -129,4 +135,26 @@ def _changed(pixels: Pixels, one: Change) -> Pixels:
 
 
 def _steps(recipe: str) -> dict[str, dict[str, Any]]:
-    return {call.name: call.keywords for call in parse(recipe)}
+    """Give the arguments of each step; of a step that is there twice, of both as one."""
+    steps: dict[str, dict[str, Any]] = {}
+    for call in parse(recipe):
+        before = steps.get(call.name)
+        steps[call.name] = call.keywords if before is None else _both(before, call.keywords)
+    return steps
+
+
+def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {name: _TOGETHER[name](one[name], other[name]) for name in one}
+
+
+_TOGETHER: dict[str, Callable[[float, float], float]] = {
+    "p": max,
+    "limit": lambda one, other: min(one + other, 180),
+    "min": lambda one, other: one * other,
+    "max": lambda one, other: one * other,
+    "hue": lambda one, other: min(one + other, 0.5),
+    **dict.fromkeys(
+        ("brightness", "contrast", "saturation"), lambda one, other: min(one + other, 1)
+    ),
+}
+"""What the same step twice comes to, by argument."""

@@ -136,6 +136,9 @@ def _images(library: Library) -> pd.DataFrame:
     boxes = details.map(lambda detail: str(detail.get("bbox", ""))).reindex(table["image_id"])
     table = table.assign(bbox=boxes.fillna("").to_numpy())
     named = table["usable"] & table["label"].notna() & (table["label"] != UNKNOWN)
+    # Variants of one image are no evidence beside it, and may have been made by the very recipe.
+    tied = table.get(f"{facts.GROUP_PREFIX}{facts.PARENT}", pd.Series(None, table.index, object))
+    named &= ~((table["origin"] == "synthetic") & tied.notna())
     table = table[named & ~table["split"].isin(UNSEEN)].rename(columns={"label": "class"})
     if table.empty:
         raise InputError(
