@@ -115,9 +115,7 @@ def answer(arguments: list[str]) -> int:
 def _kept(arguments: list[str]) -> str:
     """Say what an interrupted command leaves behind."""
     if arguments[:1] == ["train"]:
-        return (
-            "The checkpoints of the last complete epoch are kept: --resume last goes on there."
-        )
+        return "The checkpoints of the last complete epoch are kept: --resume last goes on there."
     if arguments[:1] == ["lr-find"]:
         return "Nothing is kept of it; the same command begins anew."
     return "What was done is kept; the same command goes on from here."

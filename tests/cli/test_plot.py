@@ -25,8 +25,8 @@ PLOT = Plot(
 )
 
 
-def simple(x: list[float], y: list[float], **more: bool) -> Plot:
-    return Plot("title", "x", "y", (Line("one", x, y),), **more)
+def simple(x: list[float], y: list[float], x_log: bool = False) -> Plot:
+    return Plot("title", "x", "y", (Line("one", x, y),), x_log=x_log)
 
 
 def test_text_is_a_picture_of_the_size_asked_for() -> None:

@@ -174,11 +174,11 @@ def test_a_suggestion_lies_in_the_range(losses: list[float]) -> None:
     lrs = np.geomspace(1e-4, 1, len(losses))
     found = suggestions(lrs, losses)
     assert found["lr"].isna().all() or found["lr"].notna().all()
-    for row in found.dropna().itertuples():
-        times = 10 if row.name == "minimum" else 1
-        assert lrs[0] <= row.lr * times * (1 + 1e-9)
-        assert row.lr * times <= lrs[-1] * (1 + 1e-9)
-        assert row.loss in losses
+    for row in found.dropna().to_dict("records"):
+        lr = float(row["lr"]) * (10 if row["name"] == "minimum" else 1)
+        assert lrs[0] <= lr * (1 + 1e-9)
+        assert lr <= lrs[-1] * (1 + 1e-9)
+        assert row["loss"] in losses
 
 
 @pytest.mark.parametrize(
