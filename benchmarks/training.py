@@ -18,6 +18,7 @@ Every training is written to DIR/trainings.csv as it ends, and is not run again 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import platform
 import subprocess
@@ -168,17 +169,23 @@ def trained(
     started = time.perf_counter()
     result = train(table, arch, out, settings, initial=initial)
     seconds = time.perf_counter() - started
-    kept.add({**dict(zip(("part", "kind", "step", "seed"), key, strict=True)),
-              "classes": table["label"].nunique(), "photos": int((table["split"] == "train").sum()),
-              "seconds": seconds, **told(result)})  # fmt: skip
+    sizes = {
+        "classes": table["label"].nunique(),
+        "photos": int((table["split"] == "train").sum()),
+    }
+    figures = told(result, int((bench.table["split"] == "test").sum()))
+    named = dict(zip(("part", "kind", "step", "seed"), key, strict=True))
+    kept.add({**named, **sizes, "seconds": seconds, **figures})
     return result.checkpoint
 
 
-def told(result: TrainResult) -> dict[str, Any]:
-    """Give the figures of a training."""
+def told(result: TrainResult, photos: int) -> dict[str, Any]:
+    """Give the figures of a training; `photos` is how many there are to test, of all classes."""
     history = result.history
     return {
         "accuracy": result.checkpoint.metrics["test_accuracy"],
+        # Photos of a class that the model lacks are wrong.
+        "of_all": result.recalls["correct"].sum() / photos,
         "first_val": history["val_accuracy"].iloc[0],
         "best_epoch": result.best_epoch,
         "epochs": len(history),
@@ -216,13 +223,15 @@ def peers(bench: Bench, seed: int, kept: Rows) -> None:
     trained(bench, kept, ("peers", "curate", 0, seed), table, bench.given, **more)
     file = bench.work / "photos.csv"
     table.to_csv(file, index=False)
-    for name in ("timm", "fastai"):
-        if kept.has("peers", name, 0, seed):
+    for name, norms in itertools.product(("timm", "fastai"), ("learnt", "kept")):
+        kind = name if norms == "learnt" else f"{name}, statistics of norms kept"
+        if kept.has("peers", kind, 0, seed):
             continue
         task = {
             "table": str(file),
             "weights": str(weights_of(bench)),
             "arch": bench.given.arch,
+            "norms": norms,
             "mean": bench.given.preprocessing.mean,
             "std": bench.given.preprocessing.std,
             "size": bench.settings.size,
@@ -236,8 +245,8 @@ def peers(bench: Bench, seed: int, kept: Rows) -> None:
             [*command, json.dumps(task)], stdout=subprocess.PIPE, text=True, check=True
         )
         said = json.loads(done.stdout.splitlines()[-1])
-        key = {"part": "peers", "kind": name, "step": 0, "seed": seed}
-        kept.add({**key, "epochs": bench.peer_epochs, **said})
+        row = {"part": "peers", "kind": kind, "step": 0, "seed": seed, "epochs": bench.peer_epochs}
+        kept.add({**row, **said})
 
 
 def weights_of(bench: Bench) -> Path:

@@ -3,7 +3,8 @@
     PYTHON benchmarks/training_peers.py timm|fastai TASK
 
 TASK is JSON: `table` (a CSV: path, label, split), `weights` (a state dict), `arch` (a recipe of one
-timm name), `mean`, `std`, `size`, `batch_size`, `epochs`, `seed`, `device`. The last line that is
+timm name), `norms` (`learnt` as these tools do, or `kept`), `mean`, `std`, `size`, `batch_size`,
+`epochs`, `seed`, `device`. The last line that is
 printed is JSON: accuracy on test after the last epoch, seconds, images/s of training.
 """
 
@@ -55,7 +56,17 @@ def main() -> None:
     state = model.state_dict()
     fitting = {key: value for key, value in given.items() if value.shape == state[key].shape}
     model.load_state_dict({**state, **fitting})
+    if task["norms"] == "kept":
+        keep_norms(model)
     print(json.dumps(PEERS[sys.argv[1]](task, table, classes, model)))
+
+
+def keep_norms(model: Any) -> None:
+    """Let batch norms keep the statistics they came with, as curate does with a kept body."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.eval()
+            module.train = lambda mode=True, module=module: module  # type: ignore[method-assign]
 
 
 def _literal(keywords: str | None) -> dict[str, Any]:

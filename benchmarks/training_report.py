@@ -11,6 +11,7 @@ from curate.cli import plot
 
 COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "accuracy": ("test accuracy", lambda value: f"{value:.3f}"),
+    "of_all": ("of all classes' photos", lambda value: f"{value:.3f}"),
     "first_val": ("val after epoch 1", lambda value: f"{value:.3f}"),
     "best_epoch": ("best epoch", lambda value: f"{value:.0f}"),
     "epochs": ("epochs", lambda value: f"{value:.0f}"),
@@ -36,7 +37,7 @@ def write(out: Path, told: Sequence[str], rows: pd.DataFrame) -> None:
     out.write_text("\n".join(lines))
     rounds = rows[rows["part"] == "rounds"]
     if len(rounds):
-        for name in ("accuracy", "best_epoch"):
+        for name in ("of_all", "best_epoch"):
             plot.write(curves(rounds, name), out.with_name(f"{out.stem}-{name}.png"))
 
 
