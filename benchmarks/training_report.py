@@ -43,14 +43,26 @@ def write(out: Path, told: Sequence[str], rows: pd.DataFrame) -> None:
 
 def table(rows: pd.DataFrame) -> list[str]:
     """Give the rows of a Markdown table: a line for each kind and step, medians and ranges."""
-    head = ["", "classes", "photos", *(title for title, _ in COLUMNS.values())]
+    # A column that says nothing, or what another one says, is left out.
+    said = {
+        name: kind
+        for name, kind in COLUMNS.items()
+        if rows[name].notna().any() and (name == "accuracy" or unlike(rows, name))
+    }
+    head = ["", "classes", "photos", *(title for title, _ in said.values())]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
     for (step, kind), some in rows.groupby(["step", "kind"], sort=False):
         name = f"round {step}, {kind}" if step else str(kind)
         cells = [name, *(_whole(some[column]) for column in ("classes", "photos"))]
-        cells += [_ranged(some[column], shown) for column, (_, shown) in COLUMNS.items()]
+        cells += [_ranged(some[column], shown) for column, (_, shown) in said.items()]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def unlike(rows: pd.DataFrame, column: str) -> bool:
+    """Whether a column differs from the accuracy somewhere."""
+    known = rows[column].notna()
+    return bool((rows.loc[known, column] - rows.loc[known, "accuracy"]).abs().max() > 1e-9)
 
 
 def curves(rounds: pd.DataFrame, column: str) -> plot.Plot:

@@ -131,14 +131,6 @@ def quoted(path: str | Path) -> str:
     return shlex.quote(paths.to_text(os.fsencode(path)))
 
 
-def histogram(values: Sequence[float], bins: int = 10) -> list[tuple[str, int]]:
-    """Count scores between 0 and 1 in equal bins; each with its label."""
-    counts = [0] * bins
-    for value in values:
-        counts[min(int(value * bins), bins - 1)] += 1
-    return [(f"{n / bins:.1f}–{(n + 1) / bins:.1f}", count) for n, count in enumerate(counts)]
-
-
 def _cell(value: Any) -> Any:
     return "" if _missing(value) else value
 
