@@ -9,7 +9,9 @@ PHOTOS is a folder of classes; WEIGHTS a checkpoint from elsewhere. A library is
   thirds of the classes with a fresh head and with mapped rows;
 - rounds: four rounds in which classes join, each training from the one before, and beside it one
   that begins anew with WEIGHTS;
-- peers: timm's own loop and fastai's `fine_tune`, from the same weights, for the same epochs.
+- peers: timm's own loop and fastai's `fine_tune`, from the same weights, for the same epochs;
+- fair: the same from other weights, which timm's own loop made of the classes that `--every` leaves
+  out, so that nothing in them suits one tool better than another.
 
 All are measured on the split's test photos, none of which is near to one that was trained on.
 Every training is written to DIR/trainings.csv as it ends, and is not run again from there.
@@ -24,13 +26,14 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from benchmarks import training_report as report
 from curate.cli.main import answer
@@ -42,12 +45,16 @@ from curate.train import TrainResult, TrainSettings, train
 
 SPLITS = ("train", "val", "test")
 
+REST_EPOCHS = 30
+"""Epochs in which timm makes the weights that `fair` begins with."""
+
 
 @dataclass(frozen=True)
 class Bench:
     """What all trainings have in common."""
 
     table: pd.DataFrame
+    rest: pd.DataFrame
     classes: list[str]
     given: Checkpoint
     settings: TrainSettings
@@ -65,15 +72,23 @@ def main() -> None:
     """Run what is asked for, and write the report."""
     asked = arguments()
     asked.work.mkdir(parents=True, exist_ok=True)
-    table = library(asked.photos, asked.work, asked.every, asked.most)
-    names = sorted(set(table["label"]))
+    photos = library(asked.photos, asked.work, asked.most)
+    names = sorted(set(photos["label"]))[:: asked.every]
+    taken = photos["label"].isin(names)
+    table = photos[taken]
     order = np.argsort(chance.fractions(0, names, "training"), kind="stable")
     settings = TrainSettings(
-        epochs=asked.epochs, patience=asked.patience, size=asked.size, device=asked.device
+        epochs=asked.epochs,
+        patience=asked.patience,
+        schedule=asked.schedule,
+        size=asked.size,
+        device=asked.device,
     )
     given = load(asked.weights, any_classes=True)
     classes = [names[at] for at in order]
-    bench = Bench(table, classes, given, settings, asked.work, asked.peer, asked.peer_epochs)
+    bench = Bench(
+        table, photos[~taken], classes, given, settings, asked.work, asked.peer, asked.peer_epochs
+    )
     kept = Rows(asked.work / "trainings.csv")
     for part in asked.parts:
         for seed in range(asked.seeds):
@@ -101,6 +116,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--peer-epochs", type=int, default=5)
     parser.add_argument("--patience", type=int, default=3)
+    parser.add_argument("--schedule", default="cosine")
     parser.add_argument("--every", type=int, default=1, help="take every n-th class")
     parser.add_argument("--most", type=int, default=40, help="photos of a class")
     parser.add_argument("--device", default="auto")
@@ -108,7 +124,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def library(photos: Path, work: Path, every: int, most: int) -> pd.DataFrame:
+def library(photos: Path, work: Path, most: int) -> pd.DataFrame:
     """Make the library of the photos, once, and give its split."""
     place = work / "library"
     if not place.exists():
@@ -124,8 +140,7 @@ def library(photos: Path, work: Path, every: int, most: int) -> pd.DataFrame:
                 raise SystemExit(f"curate {' '.join(command)} failed")
     with opened(place) as found, found.reading() as connection:
         table = facts.images(connection)
-    taken = sorted(set(table["label"].dropna()))[::every]
-    used = table["split"].isin(SPLITS) & table["label"].isin(taken)
+    used = table["split"].isin(SPLITS)
     return table.loc[used, ["image_id", "path", "label", "split"]]
 
 
@@ -188,10 +203,16 @@ def told(result: TrainResult, photos: int) -> dict[str, Any]:
         "of_all": result.recalls["correct"].sum() / photos,
         "first_val": history["val_accuracy"].iloc[0],
         "best_epoch": result.best_epoch,
+        "plateau": to_plateau(history["val_accuracy"]),
         "epochs": len(history),
         "rate": history["images_per_second"].median(),
         "waited": history["waited"].median(),
     }
+
+
+def to_plateau(accuracies: pd.Series) -> int:
+    """Give the first epoch that is within two points of the best one."""
+    return 1 + int((accuracies.to_numpy() >= accuracies.max() - 0.02).argmax())
 
 
 def starts(bench: Bench, seed: int, kept: Rows) -> None:
@@ -218,50 +239,67 @@ def rounds(bench: Bench, seed: int, kept: Rows) -> None:
 
 def peers(bench: Bench, seed: int, kept: Rows) -> None:
     """Train as others do, from the same weights for the same epochs, and beside it as we do."""
-    table = bench.of(1.0)
+    beside(bench, seed, kept, "peers", ("learnt", "kept"))
+
+
+def fair(bench: Bench, seed: int, kept: Rows) -> None:
+    """Do as `peers`, from weights that timm's own loop made of all the other classes' photos."""
+    path = bench.work / "rest.pth"
+    if not path.exists():
+        rest = replace(bench, table=bench.rest)
+        said = other(rest, "timm", "learnt", 0, epochs=REST_EPOCHS, keep=str(path))
+        print(f"timm on the other classes: {said}", flush=True)
+    made = torch.load(path, weights_only=True)
+    given = replace(bench.given, weights={**made})
+    beside(replace(bench, given=given), seed, kept, "fair", ("learnt",))
+
+
+def beside(bench: Bench, seed: int, kept: Rows, part: str, norms: Sequence[str]) -> None:
+    """Train all classes with curate, timm and fastai."""
     more = {"epochs": bench.peer_epochs, "patience": None}
-    trained(bench, kept, ("peers", "curate", 0, seed), table, bench.given, **more)
-    file = bench.work / "photos.csv"
-    table.to_csv(file, index=False)
-    for name, norms in itertools.product(("timm", "fastai"), ("learnt", "kept")):
-        kind = name if norms == "learnt" else f"{name}, statistics of norms kept"
-        if kept.has("peers", kind, 0, seed):
-            continue
-        task = {
-            "table": str(file),
-            "weights": str(weights_of(bench)),
-            "arch": bench.given.arch,
-            "norms": norms,
-            "mean": bench.given.preprocessing.mean,
-            "std": bench.given.preprocessing.std,
-            "size": bench.settings.size,
-            "batch_size": bench.settings.batch_size,
-            "epochs": bench.peer_epochs,
-            "seed": seed,
-            "device": bench.settings.device,
-        }
-        command = [bench.peer, str(Path(__file__).with_name("training_peers.py")), name]
-        done = subprocess.run(
-            [*command, json.dumps(task)], stdout=subprocess.PIPE, text=True, check=True
-        )
-        said = json.loads(done.stdout.splitlines()[-1])
-        row = {"part": "peers", "kind": kind, "step": 0, "seed": seed, "epochs": bench.peer_epochs}
-        kept.add({**row, **said})
+    trained(bench, kept, (part, "curate", 0, seed), bench.of(1.0), bench.given, **more)
+    for name, statistics in itertools.product(("timm", "fastai"), norms):
+        kind = name if statistics == "learnt" else f"{name}, statistics of norms kept"
+        if not kept.has(part, kind, 0, seed):
+            said = other(bench, name, statistics, seed, epochs=bench.peer_epochs)
+            row = {"part": part, "kind": kind, "step": 0, "seed": seed}
+            kept.add({**row, "epochs": bench.peer_epochs, **said})
 
 
-def weights_of(bench: Bench) -> Path:
-    """Write the given weights as a plain state dict, which everybody reads."""
-    import torch
-
-    path = bench.work / "given.pth"
-    torch.save(dict(bench.given.weights), path)
-    return path
+def other(
+    bench: Bench, name: str, norms: str, seed: int, *, epochs: int, keep: str = ""
+) -> dict[str, Any]:
+    """Let another tool train on the photos of the bench, and give what it came to."""
+    file, weights = bench.work / "photos.csv", bench.work / "given.pth"
+    bench.table.to_csv(file, index=False)
+    torch.save(dict(bench.given.weights), weights)  # a plain state dict, which everybody reads
+    task = {
+        "table": str(file),
+        "weights": str(weights),
+        "arch": bench.given.arch,
+        "norms": norms,
+        "mean": bench.given.preprocessing.mean,
+        "std": bench.given.preprocessing.std,
+        "size": bench.settings.size,
+        "batch_size": bench.settings.batch_size,
+        "epochs": epochs,
+        "seed": seed,
+        "device": bench.settings.device,
+        "keep": keep,
+    }
+    command = [bench.peer, str(Path(__file__).with_name("training_peers.py")), name]
+    done = subprocess.run(
+        [*command, json.dumps(task)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return said
 
 
 PARTS: dict[str, Callable[[Bench, int, Rows], None]] = {
     "starts": starts,
     "rounds": rounds,
     "peers": peers,
+    "fair": fair,
 }
 
 

@@ -14,6 +14,7 @@ COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "of_all": ("of all classes' photos", lambda value: f"{value:.3f}"),
     "first_val": ("val after epoch 1", lambda value: f"{value:.3f}"),
     "best_epoch": ("best epoch", lambda value: f"{value:.0f}"),
+    "plateau": ("epochs to plateau", lambda value: f"{value:.0f}"),
     "epochs": ("epochs", lambda value: f"{value:.0f}"),
     "seconds": ("seconds", lambda value: f"{value:.0f}"),
     "rate": ("images/s", lambda value: f"{value:.0f}"),
@@ -24,6 +25,7 @@ SAID = {
     "starts": "Four starts",
     "rounds": "Four rounds",
     "peers": "Beside others, the same weights and epochs",
+    "fair": "Beside others, from weights that timm made",
 }
 
 
@@ -37,7 +39,7 @@ def write(out: Path, told: Sequence[str], rows: pd.DataFrame) -> None:
     out.write_text("\n".join(lines))
     rounds = rows[rows["part"] == "rounds"]
     if len(rounds):
-        for name in ("of_all", "best_epoch"):
+        for name in ("of_all", "plateau"):
             plot.write(curves(rounds, name), out.with_name(f"{out.stem}-{name}.png"))
 
 
