@@ -45,6 +45,9 @@ from curate.train import TrainResult, TrainSettings, train
 
 SPLITS = ("train", "val", "test")
 
+NEAR = 0.02
+"""So far below its best accuracy on val a training has reached its plateau."""
+
 REST_EPOCHS = 30
 """Epochs in which timm makes the weights that `fair` begins with."""
 
@@ -204,6 +207,7 @@ def told(result: TrainResult, photos: int) -> dict[str, Any]:
         "first_val": history["val_accuracy"].iloc[0],
         "best_epoch": result.best_epoch,
         "plateau": to_plateau(history["val_accuracy"]),
+        "vals": " ".join(f"{value:.4f}" for value in history["val_accuracy"]),
         "epochs": len(history),
         "rate": history["images_per_second"].median(),
         "waited": history["waited"].median(),
@@ -211,8 +215,8 @@ def told(result: TrainResult, photos: int) -> dict[str, Any]:
 
 
 def to_plateau(accuracies: pd.Series) -> int:
-    """Give the first epoch that is within two points of the best one."""
-    return 1 + int((accuracies.to_numpy() >= accuracies.max() - 0.02).argmax())
+    """Give the first epoch that is within `NEAR` of the best one."""
+    return 1 + int((accuracies.to_numpy() >= accuracies.max() - NEAR).argmax())
 
 
 def starts(bench: Bench, seed: int, kept: Rows) -> None:

@@ -34,6 +34,8 @@ class Examples:
         Classes of the training images, sorted.
     split, data : str
         Digests of the assignment, and of the labelled training images.
+    left_out : frozenset of str
+        Labels of images that have no place in the split, which no training image has.
     """
 
     ids: list[str]
@@ -43,6 +45,7 @@ class Examples:
     classes: tuple[str, ...]
     split: str
     data: str
+    left_out: frozenset[str] = frozenset()
 
 
 def examples_of(table: pd.DataFrame) -> Examples:
@@ -89,6 +92,7 @@ def examples_of(table: pd.DataFrame) -> Examples:
         classes=classes,
         split=_digest(rows["image_id"], rows["split"]),
         data=_digest(*(rows.loc[rows["split"] == "train", name] for name in ("image_id", "label"))),
+        left_out=frozenset(table["label"].dropna()) - frozenset(classes),
     )
 
 

@@ -37,6 +37,7 @@ def test_a_table_becomes_arrays() -> None:
         "val": [4],
         "test": [2],
     }
+    assert examples.left_out == {"cat", "dog"}
 
 
 @given(st.permutations(ROWS))

@@ -82,20 +82,22 @@ def augmentation(settings: TrainSettings, examples: Examples, epoch: int) -> Cha
     """Give the change that an epoch makes to the examples.
 
     It is a function of seed, epoch and image, and not of the order of the images or of who makes
-    them.
+    them. The recipe of a class that is left out of the split waits until the class is back: classes
+    fall below a cutoff and rise above it again, and the settings stay.
 
     Raises
     ------
     InputError
-        A recipe is wrong, or is for a class that is not trained.
+        A recipe is wrong, or is for a class that no image has.
     """
     index = {name: at for at, name in enumerate(examples.classes)}
     for name in settings.augment_classes:
-        if name not in index:
+        if name not in index and name not in examples.left_out:
             raise _no_such_class(name, examples.classes)
     for recipe in (settings.augment, *settings.augment_classes.values()):
         _compiled(recipe)
-    classes = {index[name]: recipe for name, recipe in settings.augment_classes.items()}
+    own = settings.augment_classes.items()
+    classes = {index[name]: recipe for name, recipe in own if name in index}
     return Change(settings.augment, settings.seed, epoch, classes)
 
 

@@ -68,6 +68,16 @@ def test_a_class_that_is_not_trained_is_an_error_that_lists_them() -> None:
     assert "Did you mean arrow left?" in str(raised.value)
 
 
+def test_the_recipe_of_a_class_that_fell_below_the_cutoff_waits() -> None:
+    examples = dataclasses.replace(EXAMPLES, left_out=frozenset({"bush"}))
+    settings = dataclasses.replace(SETTINGS, augment_classes={"bush": "", "tree": "vflip(p=1)"})
+    change = augmentation(settings, examples, 1)
+    assert change.classes == {EXAMPLES.classes.index("tree"): "vflip(p=1)"}
+    wrong = dataclasses.replace(SETTINGS, augment_classes={"bush": "spin"})
+    with pytest.raises(InputError, match="spin"):
+        augmentation(wrong, examples, 1)
+
+
 def test_of_very_many_classes_some_are_listed() -> None:
     classes = tuple(f"{n:04}" for n in range(1500))
     examples = dataclasses.replace(EXAMPLES, classes=classes)
