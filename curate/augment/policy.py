@@ -7,7 +7,7 @@ same recipe and the same generator mean the same picture, whichever library does
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from math import cos, radians, sin
@@ -84,8 +84,8 @@ class Colour:
 
 
 Change = Mirror | Turn | Warp | Colour
-Changer = Callable[[Pixels, Change], Pixels]
-"""What a library does: one change of the pixels, which it does not write to."""
+Changer = Callable[[Pixels, Sequence[Change]], Pixels]
+"""What a library does: changes, one after the other, of pixels that it does not write to."""
 
 LIBRARIES: dict[str, str] = {
     "albumentations": "curate.augment.with_albumentations:change",
@@ -120,9 +120,8 @@ def compile_policy(recipe: str, library: str = "albumentations") -> Policy:
     change = _changer(library)
 
     def policy(pixels: Pixels, generator: np.random.Generator) -> Pixels:
-        for one in _drawn(calls, generator, *pixels.shape[:2]):
-            pixels = change(pixels, one)
-        return np.ascontiguousarray(pixels)
+        changes = _drawn(calls, generator, *pixels.shape[:2])
+        return np.ascontiguousarray(change(pixels, changes))
 
     return policy
 

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Sequence
-from html import escape
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 
 from curate.augment.preview import Shown
 from curate.core.contact_sheet import MOST, Tile, contact_sheet
 from curate.core.errors import InputError
+from curate.core.html_page import document, picture, text
 
 _UNSAFE, _ORIGINAL = "#c0392b", "#2e8b57"
 
 _STYLE = """
-body{font:15px/1.45 system-ui,sans-serif;margin:2rem;background:#eceae5;color:#23211e}
-h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .6rem}
-p{margin:.2rem 0;color:#6b665f}code{overflow-wrap:anywhere}
-section div{background:#fff;border-radius:8px;padding:10px 12px;margin:0 0 12px;
- border-left:6px solid #fff}
+section div{background:var(--card);border-radius:8px;padding:10px 12px;margin:0 0 12px;
+ border-left:6px solid var(--card)}
 section div.unsafe{border-color:#c0392b}
-.unsafe b{color:#c0392b}ul{display:flex;flex-wrap:wrap;gap:8px;padding:0;margin:8px 0 0}
-li{list-style:none}img{display:block;height:150px;border-radius:3px}
+.unsafe b{color:#c0392b}ul{display:flex;flex-wrap:wrap;gap:8px;margin:8px 0 0}
+img{height:150px;border-radius:3px}
 li:first-child img{outline:3px solid #2e8b57}
-@media(prefers-color-scheme:dark){body{background:#1d1c1a;color:#eceae5}
- section div{background:#2a2926;border-color:#2a2926}p{color:#a8a29a}}
 """
 
 
@@ -54,16 +48,15 @@ def as_html(shown: Sequence[Shown], title: str) -> bytes:
         One HTML file in UTF-8 that needs no other.
     """
     unsafe = sum(bool(one.warnings) for one in shown)
-    parts = [
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style>\n<h1>Augmentation</h1>\n<p><code>{escape(title)}</code></p>\n"
-        f"<p>{len(shown):,} images, {unsafe:,} of them unsafe. Green: the original.</p>"
+    body = [
+        f"<h1>Augmentation</h1>\n<p><code>{text(title)}</code></p>",
+        f"<p>{len(shown):,} images, {unsafe:,} of them unsafe. Green: the original.</p>",
     ]
     for label, some in groupby(shown, key=lambda one: one.label):
-        parts.append(f"<section><h2>{escape(label)}</h2>")
-        parts += [_row(one) for one in some]
-        parts.append("</section>")
-    return "\n".join([*parts, "</html>\n"]).encode("utf-8", "replace")
+        body.append(f"<section><h2>{text(label)}</h2>")
+        body += [_row(one) for one in some]
+        body.append("</section>")
+    return document(title, body, style=_STYLE)
 
 
 KINDS: dict[str, Callable[[Sequence[Shown], str], bytes]] = {
@@ -98,18 +91,15 @@ def _tiles(one: Shown, columns: int) -> list[Tile | None]:
         colour or _ORIGINAL,
         reason=one.failure or "no picture",
     )
-    made = [Tile(picture, (), colour) for picture in one.pictures[1:]]
+    made = [Tile(jpeg, (), colour) for jpeg in one.pictures[1:]]
     return [first, *made, *[None] * (columns - 1 - len(made))]
 
 
 def _row(one: Shown) -> str:
-    name = f"<span>{escape(_name(one.path))}</span>"
-    warnings = "".join(f"<br><b>unsafe</b> {escape(said)}" for said in one.warnings)
-    failure = f"<br>{escape(one.failure)}" if one.failure else ""
-    pictures = "".join(
-        f'<li><img alt="" src="data:image/jpeg;base64,{b64encode(picture).decode()}">'
-        for picture in one.pictures
-    )
+    name = f"<span>{text(_name(one.path))}</span>"
+    warnings = "".join(f"<br><b>unsafe</b> {text(said)}" for said in one.warnings)
+    failure = f"<br>{text(one.failure)}" if one.failure else ""
+    pictures = "".join(f"<li>{picture(jpeg)}</li>" for jpeg in one.pictures)
     kind = ' class="unsafe"' if one.warnings else ""
     return f"<div{kind}>{name}{warnings}{failure}<ul>{pictures}</ul></div>"
 

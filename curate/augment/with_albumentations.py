@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from math import cos, radians, sin
 
 import numpy as np
@@ -25,8 +26,14 @@ _COLOUR = albumentations.ColorJitter(p=1.0)
 _ORDER = [0, 1, 2, 3]
 
 
-def change(pixels: Pixels, one: Change) -> Pixels:
-    """Make one change of uint8 (height, width, 3); nothing is left to chance here."""
+def change(pixels: Pixels, changes: Sequence[Change]) -> Pixels:
+    """Make changes of uint8 (height, width, 3); nothing is left to chance here."""
+    for one in changes:
+        pixels = _changed(pixels, one)
+    return pixels
+
+
+def _changed(pixels: Pixels, one: Change) -> Pixels:
     match one:
         case Mirror():
             made = _FLIPS[one.upside_down].apply(pixels)

@@ -12,6 +12,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from curate.core.errors import InputError
 from curate.core.images import NotAnImage, open_picture
 from curate.core.look import THUMBNAIL_SIDE
+from curate.core.names import printable
 
 MOST = 120
 """Tiles on one sheet, at most."""
@@ -183,7 +184,7 @@ def _wrapped(caption: Sequence[str]) -> list[str]:
 def _broken(text: str, font: ImageFont.FreeTypeFont, width: float, most: int) -> list[str]:
     """Break a text between words into at most so many lines; the last is cut where it is long."""
     lines: list[str] = []
-    words = _printable(text).split()
+    words = printable(text).split()
     while words and len(lines) < most:
         taken = 1
         while taken < len(words) and font.getlength(" ".join(words[: taken + 1])) <= width:
@@ -196,7 +197,7 @@ def _broken(text: str, font: ImageFont.FreeTypeFont, width: float, most: int) ->
 
 
 def _cut(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
-    text = _printable(text)
+    text = printable(text)
     if font.getlength(text) <= width:
         return text
     kept = len(text)
@@ -208,10 +209,3 @@ def _cut(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
 def _font(size: int) -> ImageFont.FreeTypeFont:
     # Given a size, Pillow answers with its own scalable font.
     return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
-
-
-def _printable(text: str) -> str:
-    """Keep line breaks and lone surrogates, which no font has, out of the drawing."""
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
-    )

@@ -71,5 +71,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return close[0] if close else ""
 
 
+def printable(text: str) -> str:
+    """Replace what is not printed: it could turn a text round, end its line, or be no character."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+
+
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold().strip()

@@ -9,9 +9,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as v2
 
-from curate.augment.policy import DEFAULT, LIBRARIES, Pixels, Warp, compile_policy
+from curate.augment.policy import DEFAULT, LIBRARIES, Colour, Pixels, Warp, compile_policy
+from curate.augment.with_torchvision import change
 from tests.pictures import picture
+
+Point = NDArray[np.float64]
 
 EXTREMES = {
     "flip(p=1)": 0,
@@ -160,6 +166,85 @@ def test_zoomed_in_it_is_a_window_and_zoomed_out_the_middle(library: str) -> Non
     assert np.abs(inside).max() <= 25.5
 
 
+@given(hue=st.floats(-0.5, 0.5), seed=st.integers(0, 99))
+@settings(max_examples=60)
+def test_a_hue_moves_as_torchvision_moves_it(hue: float, seed: int) -> None:
+    before = noise(seed)
+    ours = change(before, [Colour(1, 1, 1, hue)])
+    floats = v2.adjust_hue(torch.from_numpy(before).permute(2, 0, 1) / 255, hue)
+    theirs = (floats.permute(1, 2, 0) * 255).numpy()
+    # Rounded to whole numbers, and nothing else.
+    assert np.abs(ours - theirs).max() <= 0.51
+
+
+@given(
+    brightness=st.floats(0, 2),
+    contrast=st.floats(0, 2),
+    saturation=st.floats(0, 2),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=60)
+def test_a_colour_becomes_what_torchvision_makes_of_bytes(
+    brightness: float, contrast: float, saturation: float, seed: int
+) -> None:
+    before = noise(seed)
+    ours = change(before, [Colour(brightness, contrast, saturation, 0)])
+    theirs = torch.from_numpy(before).permute(2, 0, 1)
+    theirs = v2.adjust_brightness(theirs, brightness)
+    theirs = v2.adjust_contrast(theirs, contrast)
+    theirs = v2.adjust_saturation(theirs, saturation).permute(1, 2, 0)
+    # It cuts off, at every step and in the grey, where others round.
+    assert np.abs(ours.astype(int) - theirs.numpy()).max() <= 4
+
+
+@given(
+    degrees=st.floats(-180, 180),
+    scale=st.floats(1, 3),
+    right=st.floats(-0.2, 0.2),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=40)
+def test_a_warp_moves_as_torchvision_moves_it(
+    degrees: float, scale: float, right: float, seed: int
+) -> None:
+    """Within the picture; what torchvision makes of the border has one colour."""
+    before = picture(seed % 5, (48, 32))
+    shape = (2, 0, 1)
+    ours = change(before, [Warp(degrees, scale, right)])
+    asked = {"angle": degrees, "translate": [right * 48, 0.0], "scale": scale, "shear": [0.0, 0.0]}
+    bilinear = InterpolationMode.BILINEAR
+    floats = torch.from_numpy(before.copy()).permute(shape).float()
+    theirs = v2.affine(floats, **asked, interpolation=bilinear)
+    # How much of each pixel comes from within.
+    inside = v2.affine(torch.ones(1, 32, 48), **asked, interpolation=bilinear)[0] > 0.9999
+    assert inside.sum() > 100
+    apart = np.abs(ours.transpose(shape) - theirs.numpy()).max(0)
+    assert apart[inside.numpy()].max() <= 1
+
+
+@both
+def test_a_grey_picture_stays_grey_whatever_its_hue(library: str) -> None:
+    grey = np.repeat(noise(1)[:, :, :1], 3, axis=2)
+    made = compile_policy("colour(brightness=0, contrast=0, saturation=0.5, hue=0.5)", library)
+    assert np.array_equal(made(grey, generator(3)), grey)
+
+
+@both
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 3)])
+def test_the_smallest_pictures_keep_their_shape(library: str, size: tuple[int, int]) -> None:
+    before = asymmetric(size)
+    made = compile_policy(DEFAULT, library)(before, generator(0))
+    assert made.shape == before.shape
+
+
+def noise(seed: int) -> Pixels:
+    """Every hue, and every grey."""
+    drawn = generator(seed).integers(0, 256, (24, 24, 3)).astype(np.uint8)
+    drawn[:8] = drawn[:8, :, :1]
+    drawn[8:16, :, 1] = drawn[8:16, :, 2]
+    return drawn
+
+
 def test_two_warps_are_one() -> None:
     """A point goes where it would go by one and then by the other."""
     one = Warp(degrees=20, scale=1.3, right=0.1, down=-0.05)
@@ -172,7 +257,7 @@ def test_two_warps_are_one() -> None:
     )
 
 
-def moved(warp: Warp, point: np.ndarray, height: int, width: int) -> np.ndarray:
+def moved(warp: Warp, point: Point, height: int, width: int) -> Point:
     """Move a point, measured from the centre of the picture."""
     angle = np.radians(warp.degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

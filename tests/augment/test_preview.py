@@ -139,7 +139,8 @@ def test_a_page_has_a_section_a_class_and_needs_no_other_file() -> None:
     assert text.count('class="unsafe"') == 1
     assert "flip: a &amp; b" in text
     assert "r&lt;1" in text
-    assert "http" not in text
+    assert "http:" not in text
+    assert "https:" not in text
     assert "3 images, 1 of them unsafe" in text
 
 

@@ -131,7 +131,7 @@ def turned(pixels: Pixels, quarters: int) -> Pixels:
 
 
 def _changed(pixels: Pixels, one: Change) -> Pixels:
-    return np.ascontiguousarray(change(pixels, one))
+    return np.ascontiguousarray(change(pixels, [one]))
 
 
 def _steps(recipe: str) -> dict[str, dict[str, Any]]:
