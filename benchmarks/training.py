@@ -10,8 +10,8 @@ PHOTOS is a folder of classes; WEIGHTS a checkpoint from elsewhere. A library is
 - rounds: four rounds in which classes join, each training from the one before, and beside it one
   that begins anew with WEIGHTS;
 - peers: timm's own loop and fastai's `fine_tune`, from the same weights, for the same epochs;
-- fair: the same from other weights, which timm's own loop made of the classes that `--every` leaves
-  out, so that nothing in them suits one tool better than another.
+- fair: the same, but the norms of WEIGHTS hold the statistics of photos (`norms`), so that nothing
+  in them punishes tools that learn those anew.
 
 All are measured on the split's test photos, none of which is near to one that was trained on.
 Every training is written to DIR/trainings.csv as it ends, and is not run again from there.
@@ -36,6 +36,7 @@ import pandas as pd
 import torch
 
 from benchmarks import training_report as report
+from benchmarks.norms import mended
 from curate.cli.main import answer
 from curate.core import chance
 from curate.models.checkpoint import Checkpoint, load
@@ -48,8 +49,8 @@ SPLITS = ("train", "val", "test")
 NEAR = 0.02
 """So far below its best accuracy on val a training has reached its plateau."""
 
-REST_EPOCHS = 30
-"""Epochs in which timm makes the weights that `fair` begins with."""
+MENDED_BY = 1024
+"""Photos whose statistics the norms get."""
 
 
 @dataclass(frozen=True)
@@ -247,14 +248,12 @@ def peers(bench: Bench, seed: int, kept: Rows) -> None:
 
 
 def fair(bench: Bench, seed: int, kept: Rows) -> None:
-    """Do as `peers`, from weights that timm's own loop made of all the other classes' photos."""
-    path = bench.work / "rest.pth"
+    """Do as `peers`, from the same network with norms that may be learnt anew (see `norms`)."""
+    path = bench.work / "mended.pth"
     if not path.exists():
-        rest = replace(bench, table=bench.rest)
-        said = other(rest, "timm", "learnt", 0, epochs=REST_EPOCHS, keep=str(path))
-        print(f"timm on the other classes: {said}", flush=True)
-    made = torch.load(path, weights_only=True)
-    given = replace(bench.given, weights={**made})
+        paths = bench.rest.loc[bench.rest["split"] == "train", "path"].tolist()[:MENDED_BY]
+        torch.save(mended(bench.given, paths, bench.settings.size or 224), path)
+    given = replace(bench.given, weights=torch.load(path, weights_only=True))
     beside(replace(bench, given=given), seed, kept, "fair", ("learnt",))
 
 
@@ -270,9 +269,7 @@ def beside(bench: Bench, seed: int, kept: Rows, part: str, norms: Sequence[str])
             kept.add({**row, "epochs": bench.peer_epochs, **said})
 
 
-def other(
-    bench: Bench, name: str, norms: str, seed: int, *, epochs: int, keep: str = ""
-) -> dict[str, Any]:
+def other(bench: Bench, name: str, norms: str, seed: int, *, epochs: int) -> dict[str, Any]:
     """Let another tool train on the photos of the bench, and give what it came to."""
     file, weights = bench.work / "photos.csv", bench.work / "given.pth"
     bench.table.to_csv(file, index=False)
@@ -289,7 +286,6 @@ def other(
         "epochs": epochs,
         "seed": seed,
         "device": bench.settings.device,
-        "keep": keep,
     }
     command = [bench.peer, str(Path(__file__).with_name("training_peers.py")), name]
     done = subprocess.run(

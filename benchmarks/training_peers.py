@@ -4,8 +4,8 @@
 
 TASK is JSON: `table` (a CSV: path, label, split), `weights` (a state dict), `arch` (a recipe of one
 timm name), `norms` (`learnt` as these tools do, or `kept`), `mean`, `std`, `size`, `batch_size`,
-`epochs`, `seed`, `device`, `keep` (where timm's weights are written; '' for nowhere). The last line
-that is printed is JSON: accuracy on test after the last epoch, seconds, images/s of training.
+`epochs`, `seed`, `device`. The last line that is printed is JSON: accuracy on test after the last
+epoch, seconds, images/s of training.
 """
 
 from __future__ import annotations
@@ -119,8 +119,6 @@ def of_timm(task: Task, table: pd.DataFrame, classes: list[str], model: Any) -> 
         for pixels, targets in loaders["test"]:
             right.append((model(pixels).argmax(1) == targets).cpu())
     took = time.perf_counter() - started
-    if task["keep"]:
-        torch.save(model.state_dict(), task["keep"])
     return {"accuracy": float(torch.cat(right).float().mean()), "seconds": took,
             "rate": images / seconds}  # fmt: skip
 

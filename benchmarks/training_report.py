@@ -25,7 +25,7 @@ SAID = {
     "starts": "Four starts",
     "rounds": "Four rounds",
     "peers": "Beside others, the same weights and epochs",
-    "fair": "Beside others, from weights that timm made",
+    "fair": "Beside others, the norms of the weights mended",
 }
 
 
