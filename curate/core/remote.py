@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import hashlib
+import os
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 
 from curate.core import paths
@@ -43,6 +45,8 @@ STRIDE = 4 << 20
 _ASKED_AT_ONCE = 64
 _LONGEST = 200
 _PATIENCE = 60.0
+_SLOWEST = 100_000
+"""Bytes a second; a line that sends fewer is taken for a broken one."""
 _CHANGED = ("LastModified", "last_modified", "updated", "mtime", "created")
 _TAG = ("ETag", "etag", "md5Hash")
 _EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
@@ -200,6 +204,40 @@ def prefetching(names: Sequence[bytes]) -> Iterator[None]:
             ahead.close()
 
 
+def put(source: str, url: bytes) -> None:
+    """Write a file of this machine to a URL, and see that it arrived whole.
+
+    Raises
+    ------
+    NotReadable
+        The server refuses, or what lies there afterwards is not what was sent.
+    """
+    if paths.scheme_of(url) in ("http", "https"):
+        raise NotReadable("a web server only gives files")
+    size = os.path.getsize(source)
+    _asked(url, "put_file", source).result(_PATIENCE + size / _SLOWEST)
+    info = _asked(url, "info").result()
+    there = info.get("size") or 0
+    if there != size:
+        raise NotReadable(f"{there:,} bytes arrived of {size:,}")
+    tag = str(next((info[key] for key in _TAG if info.get(key)), "")).strip('"')
+    with open(source, "rb") as file:
+        sent = hashlib.file_digest(file, _md5).hexdigest()
+    # The tag of a file that was sent in parts, or is kept encrypted, is not its digest.
+    if tag != sent and _digest_at(url, size) != sent:
+        raise NotReadable("what arrived is not what was sent")
+
+
+def _digest_at(url: bytes, size: int) -> str:
+    digest = _md5()
+    for start in range(0, size, PART):
+        digest.update(_fetched((url, start, min(start + PART, size))))
+    return digest.hexdigest()
+
+
+_md5 = partial(hashlib.md5, usedforsecurity=False)
+
+
 class Ranges:
     """An archive at a URL, read by ranges."""
 
@@ -221,13 +259,13 @@ class _Answer:
     def __init__(self, future: Future[Any]) -> None:
         self.future = future
 
-    def result(self) -> Any:
+    def result(self, patience: float = _PATIENCE) -> Any:
         try:
-            return self.future.result(_PATIENCE)
+            return self.future.result(patience)
         except (MemoryError, NotReadable):
             raise
         except FutureTimeout as error:
-            raise NotReadable(f"no answer within {_PATIENCE:.0f} seconds") from error
+            raise NotReadable(f"no answer within {patience:.0f} seconds") from error
         except Exception as error:  # each package has errors of its own
             raise NotReadable(_said(error)) from error
 
@@ -299,15 +337,18 @@ def _asked_for(span: Span) -> _Answer:
     return _asked(url, "cat_file", start=start, end=end)
 
 
-def _asked(url: bytes, method: str, **arguments: Any) -> _Answer:
-    """Send a request; packages that cannot wait for several at a time answer it at once."""
+def _asked(url: bytes, method: str, *before: Any, **arguments: Any) -> _Answer:
+    """Send a request; packages that cannot wait for several at a time answer it at once.
+
+    `before` are arguments that stand before the place.
+    """
     try:
         system, place = _opened(url)
         if system.async_impl:
-            coroutine = getattr(system, f"_{method}")(place, **arguments)
+            coroutine = getattr(system, f"_{method}")(*before, place, **arguments)
             return _Answer(asyncio.run_coroutine_threadsafe(coroutine, system.loop))
         future: Future[Any] = Future()
-        future.set_result(getattr(system, method)(place, **arguments))
+        future.set_result(getattr(system, method)(*before, place, **arguments))
     except Exception as error:  # as in `_Answer.result`
         future = Future()
         future.set_exception(error)

@@ -73,6 +73,25 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     FaultsError
         It is not UTF-8, holds NUL, is separated by semicolons, or a quote is never closed.
     """
+    for line, record in read_plain_rows(path):
+        yield line, [cells.plain(cell) for cell in record]
+
+
+def read_plain_rows(path: Path, *, spaced: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """Yield the records of a CSV file of another tool, each cell as it stands.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    spaced : bool
+        Whether a space after a comma belongs to the comma.
+
+    Raises
+    ------
+    InputError, FaultsError
+        As `read_rows`.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -80,12 +99,13 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     text = _decoded(path, data)
     _refuse_semicolons(path, text)
     # newline="": line ends inside quotes are content.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, strict=True, skipinitialspace=spaced)
     line = 1
     try:
         for record in reader:
             if record:
-                yield line, [cells.plain(cell) for cell in record]
+                yield line, record
             line = reader.line_num + 1
     except csv.Error as error:
         raise FaultsError(

@@ -1,0 +1,124 @@
+"""Formats at URLs: written here and sent whole, fetched before they are read.
+
+What lies at a URL has no rename: the files that say what is there are sent last, and a folder
+without them is no whole one.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from curate.core import paths, remote
+from curate.core.errors import InputError
+from curate.core.files import NotReadable, Walked
+from curate.core.suffixes import SUFFIXES
+
+_BULK = (*SUFFIXES, ".tar")
+
+
+def send(url: str, write: Callable[[Path], None]) -> Iterator[int]:
+    """Write a file or a folder, and send it to a URL.
+
+    Parameters
+    ----------
+    url : str
+        Of a file, or of a folder that is new or empty.
+    write : callable
+        Gets a path on this machine and writes the file or folder there.
+
+    Yields
+    ------
+    int
+        How many files are still to be sent: first when all are written, then after each.
+
+    Raises
+    ------
+    InputError
+        The URL cannot be written, something is there already, or a file did not arrive whole.
+    """
+    target = url.rstrip("/").encode()
+    remote.require(target)
+    _refuse_full(target)
+    with tempfile.TemporaryDirectory(prefix="curate-") as folder:
+        local = Path(folder) / os.fsdecode(os.path.basename(target))
+        write(local)
+        files = _in_order(local)
+        yield len(files)
+        for number, file in enumerate(files, start=1):
+            part = os.fsencode(file.relative_to(local))
+            place = target + b"/" + part if part != b"." else target
+            try:
+                remote.put(str(file), place)
+            except NotReadable as error:
+                sent = f"; {number - 1:,} of {len(files):,} files were sent" if number > 1 else ""
+                raise InputError(
+                    paths.to_text(place),
+                    f"cannot be written: {error}{sent}",
+                    "Give a place that can be, or write to this machine and copy it there.",
+                ) from error
+            yield len(files) - number
+
+
+@contextmanager
+def fetched(url: str) -> Iterator[Path]:
+    """Fetch a file, or all that is no picture of a folder, for as long as it is read.
+
+    Pictures are there by their names alone, empty.
+
+    Raises
+    ------
+    InputError
+        Nothing is there, or the server refuses.
+    """
+    place = url.rstrip("/").encode()
+    remote.require(place)
+    with tempfile.TemporaryDirectory(prefix="curate-") as folder:
+        local = Path(folder) / os.fsdecode(os.path.basename(place))
+        try:
+            if remote.is_folder(place):
+                _fetch_folder(place, local)
+            else:
+                local.write_bytes(remote.read(place))
+        except NotReadable as error:
+            raise InputError(
+                url, f"cannot be read: {error}", "Give the URL of a file that is there."
+            ) from error
+        yield local
+
+
+def _refuse_full(target: bytes) -> None:
+    try:
+        full = remote.is_folder(target)
+    except NotReadable:
+        return  # nothing is there
+    if full:
+        raise InputError(
+            paths.to_text(target), "is there already", "Give a folder that is new or empty."
+        )
+
+
+def _in_order(local: Path) -> list[Path]:
+    if local.is_file():
+        return [local]
+    files = sorted(path for path in local.rglob("*") if path.is_file())
+    return sorted(files, key=lambda path: path.suffix.lower() not in _BULK)
+
+
+def _fetch_folder(place: bytes, local: Path) -> None:
+    if local.name in ("", ".", ".."):
+        raise NotReadable(f"{paths.to_text(place)}: no file can be called so")
+    local.mkdir()
+    passed = Walked()
+    folders, entries = remote.children(place, passed)
+    if passed.failed:
+        raise NotReadable(passed.failed[0][1])
+    for entry in entries:
+        file = local / os.fsdecode(os.path.basename(entry.path))
+        picture = file.suffix.lower() in SUFFIXES
+        file.write_bytes(b"" if picture else remote.read(entry.path))
+    for folder in folders:
+        _fetch_folder(folder, local / os.fsdecode(os.path.basename(folder)))

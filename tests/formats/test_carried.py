@@ -1,0 +1,127 @@
+"""Formats at URLs: a real S3 server on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curate.core import remote
+from curate.core.errors import InputError
+from curate.core.files import NotReadable
+from curate.formats.carried import fetched, send
+
+
+def write(folder: Path) -> None:
+    """A folder as a format writes it."""
+    for name in ("metadata.jsonl", "images/a.jpg", "images/b.PNG", "README.md", "x.tar"):
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"content of {name}")
+
+
+def test_what_says_what_is_there_is_sent_last(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    put = remote.put
+
+    def noted(file: str, url: bytes) -> None:
+        order.append(url.decode())
+        put(file, url)
+
+    monkeypatch.setattr(remote, "put", noted)
+    root = f"s3://{bucket.name}/to/here"
+    assert list(send(f"{root}/", write)) == [5, 4, 3, 2, 1, 0]
+    names = [url.removeprefix(root) for url in order]
+    assert names == ["/images/a.jpg", "/images/b.PNG", "/x.tar", "/README.md", "/metadata.jsonl"]
+    keys = {item.key: item.get()["Body"].read().decode() for item in bucket.objects.all()}
+    assert keys == {f"to/here{name}": f"content of {name[1:]}" for name in names}
+
+
+def test_a_file_is_sent_as_a_file_and_replaced(bucket: Any) -> None:
+    url = f"s3://{bucket.name}/x.json"
+    for content in ("one", "two"):
+
+        def one(path: Path, content: str = content) -> None:
+            path.write_text(content)
+
+        assert list(send(url, one)) == [1, 0]
+        assert bucket.Object("x.json").get()["Body"].read() == content.encode()
+
+
+def test_a_folder_with_something_in_it_stays(bucket: Any) -> None:
+    bucket.put_object(Key="to/here/mine.txt", Body=b"")
+    with pytest.raises(InputError, match="is there already"):
+        list(send(f"s3://{bucket.name}/to/here", write))
+    assert len(list(bucket.objects.all())) == 1
+
+
+def test_what_does_not_arrive_whole_is_an_error(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = remote.put
+
+    def broken(file: str, url: bytes) -> None:
+        if url.endswith(b"x.tar"):
+            raise NotReadable("no answer within 60 seconds")
+        put(file, url)
+
+    monkeypatch.setattr(remote, "put", broken)
+    with pytest.raises(InputError, match="no answer within 60 seconds; 2 of 5 files were sent"):
+        list(send(f"s3://{bucket.name}/there", write))
+    assert not any(item.key.endswith("metadata.jsonl") for item in bucket.objects.all())
+
+
+def test_nothing_is_written_where_nothing_can_be_sent() -> None:
+    def never(_: Path) -> None:
+        pytest.fail("it was written")
+
+    for url in ("ftp://host/x", "s3://user:secret@host/x"):
+        with pytest.raises(InputError):
+            list(send(url, never))
+    with pytest.raises(InputError, match="a web server only gives files"):
+        list(send("http://127.0.0.1:9/x", write))
+
+
+def test_a_folder_is_fetched_without_its_pictures(bucket: Any) -> None:
+    for key in ("d/metadata.jsonl", "d/images/a.jpg", "d/images/deep/b.png"):
+        bucket.put_object(Key=key, Body=b"content")
+    with fetched(f"s3://{bucket.name}/d") as local:
+        found = {str(f.relative_to(local)): f.stat().st_size for f in local.rglob("*.*")}
+    assert found == {"metadata.jsonl": 7, "images/a.jpg": 0, "images/deep/b.png": 0}
+    assert not local.exists()
+
+
+def test_what_is_not_there(bucket: Any) -> None:
+    with pytest.raises(InputError, match="no such file"), fetched(f"s3://{bucket.name}/gone.json"):
+        pass
+
+
+def test_what_arrived_is_compared(bucket: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    file = tmp_path / "a.json"
+    file.write_bytes(b"abc")
+    url = f"s3://{bucket.name}/a.json".encode()
+    remote.put(str(file), url)
+    real = remote._asked
+
+    def other(url: bytes, method: str, *before: Any, **more: Any) -> Any:
+        answer = real(url, method, *before, **more)
+        if method == "put_file":
+            answer.result()
+            bucket.put_object(Key="a.json", Body=content)
+        return answer
+
+    monkeypatch.setattr(remote, "_asked", other)
+    content = b"ab"
+    with pytest.raises(NotReadable, match="2 bytes arrived of 3"):
+        remote.put(str(file), url)
+    content = b"xyz"
+    with pytest.raises(NotReadable, match="what arrived is not what was sent"):
+        remote.put(str(file), url)
+
+
+def test_a_server_without_digests_is_asked_for_the_content(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_bytes(b"abc")
+    remote.put(str(file), b"memory://place/a.json")
+    assert remote.read(b"memory://place/a.json") == b"abc"
