@@ -19,6 +19,7 @@ from curate.cli import (
     bulk_id,
     check,
     duplicates,
+    exchange,
     label,
     library,
     lr_find,
@@ -57,6 +58,7 @@ for group in (
     queue,
     show,
     label,
+    exchange,
     check,
 ):
     group.add_to(app)

@@ -1,4 +1,4 @@
-"""`curate show`, `curate export`: what a checkpoint is, and the same for other programs."""
+"""`curate show`: what a checkpoint is; and how `curate export` writes it for other programs."""
 
 from __future__ import annotations
 
@@ -29,9 +29,8 @@ Classes = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the commands of this file."""
+    """Add the command of this file."""
     app.command("show")(show)
-    app.command("export")(export)
 
 
 def show(
@@ -69,31 +68,18 @@ def show(
     printer.finish()
 
 
-def export(
-    checkpoint: Source,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="OUT",
-            help="A file that ends in .onnx, or a folder for timm.",
-        ),
-    ],
-    arch: Arch = None,
-    classes: Classes = None,
-    as_json: JsonOption = False,
+def export_checkpoint(
+    printer: Printer, checkpoint: Path, out: Path, arch: str | None, classes: Path | None
 ) -> None:
-    """Write a checkpoint for other programs: as ONNX, or as a folder that timm loads.
+    """Write a checkpoint as ONNX, or as a folder that timm loads.
 
     What is written is first asked beside the checkpoint: it gives the same scores, or nothing is
     written.
     """
-    from curate.cli.output import Printer, quoted
+    from curate.cli.output import quoted
     from curate.models.checkpoint import load
     from curate.models.exports import export as write
 
-    printer = Printer(as_json)
     loaded = load(checkpoint, arch, classes)
     written = write(loaded, out)
     printer.facts(
@@ -114,7 +100,6 @@ def export(
     )
     if loaded.throw_away:
         printer.say("\nA throw-away model: use it to find images, not to deploy.")
-    printer.finish()
 
 
 _HOW = {

@@ -19,7 +19,7 @@ from curate.scan import scan
 from curate.store import decisions, facts, files, runs, schema
 from curate.store.library import Library, opened
 
-from .conftest import MakePhoto
+from ..conftest import MakePhoto
 
 NAMES = ("a", "b", "c", "d")
 Answer = Callable[..., Imported]
