@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,19 +13,16 @@ from curate.cli.options import (
     LibraryOption,
     MinCount,
     ParquetOption,
-    SheetOption,
+    in_a_folder,
 )
+from curate.cli.queue_options import with_filters
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from curate.cli.output import Printer
-    from curate.queues import Following
-
-SHOWN = 12
-"""Rows that are shown; all of them are in the files."""
-
-HEADER = ("file", "predicted", "score", "reason")
+    from curate.queues import Filters
+    from curate.store.library import Library
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,23 +30,25 @@ def add_to(app: typer.Typer) -> None:
     app.command()(queue)
 
 
+@with_filters
 def queue(
     recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="low-count, look-alike or low-score.")
-    ],
-    class_: Annotated[
         str,
-        typer.Option(
-            "--class", metavar="NAME", help="Only images predicted as this.", show_default=False
+        typer.Argument(
+            metavar="RECIPE", help="What to look for; --list explains each.", show_default=False
         ),
     ] = "",
-    min_score: Annotated[
-        float | None, typer.Option(help="Only scores from this on.", show_default=False)
-    ] = None,
-    max_score: Annotated[
-        float | None, typer.Option(help="Only scores up to this.", show_default=False)
-    ] = None,
-    limit: Annotated[int, typer.Option(help="At most so many images.", min=1)] = 500,
+    listed: Annotated[
+        bool, typer.Option("--list", help="Explain every recipe, and name the saved queues.")
+    ] = False,
+    of: Annotated[
+        str,
+        typer.Option(
+            metavar="CLASS",
+            help="The class that the question is about (look-alike, unknown).",
+            show_default=False,
+        ),
+    ] = "",
     model: Annotated[
         Path | None,
         typer.Option(
@@ -61,12 +59,64 @@ def queue(
             show_default=False,
         ),
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CKPT",
+            exists=True,
+            dir_okay=False,
+            help="For disagree: the other checkpoint.",
+            show_default=False,
+        ),
+    ] = None,
     min_count: MinCount = None,
+    seed: Annotated[int, typer.Option(help="Decides what chance decides.")] = 0,
+    plan: Annotated[
+        str,
+        typer.Option(
+            metavar="budget=N",
+            help="Share out so many looks over the recipes, by what each is expected to gain.",
+            show_default=False,
+        ),
+    ] = "",
+    yields: Annotated[
+        bool, typer.Option("--yields", help="What the looks of earlier queues came to.")
+    ] = False,
+    save: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Keep the queue under this name.", show_default=False),
+    ] = "",
+    saved: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="What is left of a saved queue.", show_default=False),
+    ] = "",
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="With --saved: ask its question anew.")
+    ] = False,
+    *,
+    filters: Filters,
     follow: Annotated[
         bool,
         typer.Option("--follow", help="Show it again as it grows, until no bulk-id runs any more."),
     ] = False,
-    sheet: SheetOption = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw a contact sheet (.jpg or .html); of low-score also one for each bucket.",
+            callback=in_a_folder,
+            show_default=False,
+        ),
+    ] = None,
+    cleanup: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Of low-score: write a cleanup plan (.csv or .parquet); nothing is removed.",
+            callback=in_a_folder,
+            show_default=False,
+        ),
+    ] = None,
     library: LibraryOption = None,
     csv: CsvOption = None,
     parquet: ParquetOption = None,
@@ -77,80 +127,113 @@ def queue(
     Fill in the column `label` of the CSV and give it to `curate label import`.
     """
     from curate import queues
-    from curate.cli.output import Printer, counted, records
-    from curate.cli.split import standing_policy
-    from curate.core import config
-    from curate.core.files import write_asked
-    from curate.core.identity import file_id
-    from curate.store.library import opened
+    from curate.cli import queue_output as output
+    from curate.cli.output import Printer
+    from curate.store.library import find, opened
 
     printer = Printer(as_json)
-    filters = queues.Filters(class_=class_, min_score=min_score, max_score=max_score, limit=limit)
+    budget = _budget(plan)
+    _refuse_contradictions(
+        {"--list": listed, "--saved": saved, "--plan": plan, "--yields": yields, "RECIPE": recipe},
+        {"--refresh": (refresh, "--saved"), "--follow": (follow, "RECIPE")},
+    )
+    if cleanup is not None and recipe != "low-score":
+        _refuse("--cleanup", "only the lowest scores are removed in one go", "Ask for low-score.")
+    if listed and library is None and find(Path.cwd()) is None:
+        output.say_recipes(printer)
+        printer.finish()
+        return
     with opened(library) as place:
-        settings = standing_policy(place, config.load(place.root))
-        asked: dict[str, Any] = {
-            "min_count": settings.min_count if min_count is None else min_count,
-            "count": settings.count,
-            "model": file_id(model) if model else None,
-        }
-        if follow:
-            _follow(printer, queues.follow(place, recipe, filters, **asked))
-        table = queues.queue(place, recipe, filters, **asked)
-        printer.facts(images=len(table), rows=records(table), model=table.attrs["model"])
-        found = f"{counted(len(table), 'image')} to look at" if len(table) else "Nothing to look at"
-        printer.say(f"{found}, by the predictions of {table.attrs['checkpoint']}")
-        if table.attrs["other_models"]:
-            others = counted(table.attrs["other_models"], "other model")
-            printer.say(f"({others} made predictions too: --model CKPT)")
-        printer.table(HEADER, _rows(table))
-        if len(table) > SHOWN:
-            printer.say(f"… and {len(table) - SHOWN:,} more")
-        printer.write(table, csv, parquet)
-        if sheet is not None and len(table):
-            write_asked(sheet, queues.sheet(place, table, recipe))
-            printer.say(f"Drew a contact sheet: {sheet}")
+        if listed:
+            output.say_recipes(printer)
+            output.say_saved(printer, queues.saved_queues(place))
+        elif yields:
+            output.say_yields(printer, queues.yields(place), csv, parquet)
+        else:
+            asked = _asked(place, min_count, model, seed)
+            more = {"against": _digest(against), "of": of}
+            of_recipe = {**asked, **{name: value for name, value in more.items() if value}}
+            kept: dict[str, Any] = {"save": save} if save else {}
+            if follow:
+                output.follow(printer, queues.follow(place, recipe, filters, **of_recipe))
+            if saved:
+                _refuse_filters(filters)
+                table = (queues.refresh if refresh else queues.saved)(place, saved)
+            elif budget:
+                table = queues.plan(place, budget, filters, **asked, **kept)
+            else:
+                table = queues.queue(place, recipe, filters, **of_recipe, **kept)
+            output.say_queue(printer, table, recipe, saved or save)
+            printer.write(table, csv, parquet)
+            if sheet is not None and len(table):
+                output.draw(printer, place, table, recipe or saved or "plan", sheet)
+            if cleanup is not None:
+                queues.write_cleanup(place, table, cleanup)
+                printer.say(f"Wrote a cleanup plan: {cleanup}; nothing was removed")
+            _say_next(printer, table, csv)
+    printer.finish()
+
+
+def _asked(place: Library, min_count: int | None, model: Path | None, seed: int) -> dict[str, Any]:
+    """Give what every recipe is asked with; a seed only where it was given."""
+    from curate.cli.split import standing_policy
+    from curate.core import config
+
+    settings = standing_policy(place, config.load(place.root))
+    return {
+        "min_count": settings.min_count if min_count is None else min_count,
+        "count": settings.count,
+        "model": _digest(model),
+        **({"seed": seed} if seed else {}),
+    }
+
+
+def _digest(checkpoint: Path | None) -> str | None:
+    from curate.core.identity import file_id
+
+    return file_id(checkpoint) if checkpoint else None
+
+
+def _budget(text: str) -> int:
+    """Read budget=500, or 500; 0 for nothing."""
+    number = text.removeprefix("budget=")
+    if text and not (number.isdecimal() and int(number)):
+        _refuse(f"--plan {text}", "a budget is a number of looks", "Give --plan budget=500.")
+    return int(number or 0)
+
+
+def _refuse_contradictions(
+    questions: dict[str, bool | str], partners: dict[str, tuple[bool, str]]
+) -> None:
+    """Refuse no question, several at once, and an option without the one that it belongs to."""
+    asked = [name for name, given in questions.items() if given]
+    if not asked:
+        from curate.queues import RECIPES
+
+        _refuse("RECIPE", "none is given", f"Known: {', '.join(RECIPES)}; --list explains them.")
+    if len(asked) > 1:
+        _refuse(" and ".join(asked[:2]), "these do not go together", "Give one of them.")
+    for name, (given, partner) in partners.items():
+        if given and not questions[partner]:
+            _refuse(name, f"goes with {partner}", f"Give {partner}, or leave {name} out.")
+
+
+def _refuse_filters(filters: Filters) -> None:
+    from curate.queues import Filters
+
+    if filters != Filters():
+        _refuse("--saved", "a saved queue has filters of its own", "Leave the other filters out.")
+
+
+def _refuse(value: str, rule: str, remedy: str) -> None:
+    from curate.core.errors import InputError
+
+    raise InputError(value, rule, remedy)
+
+
+def _say_next(printer: Printer, table: pd.DataFrame, csv: Path | None) -> None:
     if len(table):
         name = csv or "queue.csv"
         printer.next(f"curate label import {name}", f"after filling in the column label of {name}")
     else:
         printer.next("curate status", "what the library lacks")
-    printer.finish()
-
-
-def _rows(table: pd.DataFrame) -> list[tuple[Any, ...]]:
-    from curate.cli.output import records, tail
-
-    return [
-        (tail(row["path"], 24), row["predicted"], row["score"], row["reason"])
-        for row in records(table.head(SHOWN))
-    ]
-
-
-def _follow(printer: Printer, moments: Iterator[Following]) -> None:
-    """Show a queue as it grows: in place on a terminal, a line for every change elsewhere."""
-    from rich.console import Group
-    from rich.live import Live
-    from rich.text import Text
-
-    from curate.cli.output import drawn
-
-    if printer.as_json or not printer.console.is_terminal:
-        for moment in moments:
-            printer.say(_told(moment))
-        return
-    with Live(console=printer.console, auto_refresh=False, transient=True) as live:
-        for moment in moments:
-            rows = [] if moment.table is None else _rows(moment.table)
-            live.update(Group(Text(_told(moment)), drawn(HEADER, rows)), refresh=True)
-
-
-def _told(moment: Following) -> str:
-    from datetime import datetime
-
-    from curate.cli.output import counted
-
-    images = 0 if moment.table is None else len(moment.table)
-    found = f"{counted(images, 'image')} to look at"
-    if moment.since is None:
-        return f"{found}; no bulk-id runs"
-    return f"{found}; a bulk-id runs since {datetime.fromisoformat(moment.since).astimezone():%X}"

@@ -1,4 +1,4 @@
-"""Candidates: what one model said of the images that may be in a queue, asked of DuckDB."""
+"""Candidates: what one model said of the images that may be in a queue, asked of their index."""
 
 from __future__ import annotations
 
@@ -6,39 +6,34 @@ from collections.abc import Sequence
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 
 from curate.queues.filters import Filters
 from curate.queues.recipe import CANDIDATE_COLUMNS
 
-_QUERY = """
-WITH said AS NOT MATERIALIZED (
-    SELECT * FROM predictions WHERE status = 'ok' AND list_contains(?::BIGINT[], run_id)
-),
-facts AS (
-    -- Empty columns come without a type.
-    SELECT image_id::VARCHAR AS image_id, path::VARCHAR AS path, label::VARCHAR AS label,
-        origin::VARCHAR AS origin
-    FROM images WHERE usable
-),
-candidates AS (
-    SELECT said.* EXCLUDE (path), facts.* EXCLUDE (image_id)
-    FROM said
-    -- An image may lie in two files, and a resumed run may have met it again: the last row counts.
-    -- Unlike a window function, this join lets the filters run while the shards are read.
-    ANTI JOIN said AS later
-        ON later.image_id = said.image_id
-        AND (later.run_id, later.path) > (said.run_id, said.path)
-    JOIN facts ON facts.image_id = said.image_id
+_NAMES = ", ".join(f'"{name}"' for name in CANDIDATE_COLUMNS)
+
+# Two steps: which rows, from the few columns that the question is about; then all columns of those.
+_WHICH = """
+CREATE OR REPLACE TEMP TABLE chosen AS
+WITH candidates AS NOT MATERIALIZED (SELECT * FROM everything WHERE {conditions})
+SELECT * EXCLUDE ({names}, alone, pair) FROM (SELECT * FROM candidates {narrowed})
+"""
+_ROWS = """
+WITH found AS (
+    SELECT {names}, rowid AS place FROM kept.rows WHERE rowid IN (SELECT place FROM chosen)
+    UNION ALL
+    SELECT {names}, -1 - rowid FROM fresh WHERE -1 - rowid IN (SELECT place FROM chosen)
 )
-SELECT {columns} FROM (SELECT * FROM candidates WHERE {conditions}) AS candidates
-{narrowed}
+SELECT found.* EXCLUDE (place), chosen.* EXCLUDE (place)
+FROM found JOIN chosen ON chosen.place = found.place
 """
 
 
 def candidates(
     answering: duckdb.DuckDBPyConnection,
-    run_ids: Sequence[int],
     filters: Filters,
+    classes: pd.DataFrame,
     narrowed: tuple[str, list[object]] = ("", []),
 ) -> pd.DataFrame:
     """Give the images that filters let through, with what a model said of them.
@@ -46,25 +41,47 @@ def candidates(
     Parameters
     ----------
     answering : DuckDBPyConnection
-        With the views `predictions` and `images` of `store.views`.
-    run_ids : sequence of int
-        The runs of bulk identification that count.
+        As `indexed.asked` gives it.
     filters : Filters
         What every image fulfils.
+    classes : DataFrame
+        As `facts.class_counts` gives it.
     narrowed : (str, list)
         What a recipe's `narrow` says.
 
     Returns
     -------
     DataFrame
-        `CANDIDATE_COLUMNS`, one row an image, in no particular order. Images that were rejected,
-        or of which no file can be read any more, are not among them.
+        `CANDIDATE_COLUMNS` and what `narrowed` adds, one row an image, in no particular order.
+        Images of which no file can be read any more are not among them.
     """
+    answering.register("classes", pa.Table.from_pandas(classes, preserve_index=False))
     conditions, values = filters.conditions()
     tail, more = narrowed
-    query = _QUERY.format(
-        columns=", ".join(CANDIDATE_COLUMNS),
-        conditions=" AND ".join(conditions) or "true",
-        narrowed=tail,
-    )
-    return answering.execute(query, [list(run_ids), *values, *more]).df()
+    return _found(answering, " AND ".join(conditions) or "true", tail, [*values, *more])
+
+
+def labelled(answering: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Give the images that have a label (*unknown* is one), whatever filters say.
+
+    Rejected ones are not among them.
+    """
+    return _found(answering, "label IS NOT NULL AND NOT rejected", "", [])
+
+
+def answered(answering: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Give the images that somebody labelled or rejected after the model had predicted them."""
+    return _found(answering, "label_run > run_id", "", [])
+
+
+def said(answering: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> pd.DataFrame:
+    """Give some columns of all images that can be read, with their ids."""
+    names = ", ".join(f'"{name}"' for name in ("image_id", *columns))
+    return answering.execute(f"SELECT {names} FROM everything").df()
+
+
+def _found(
+    answering: duckdb.DuckDBPyConnection, conditions: str, tail: str, values: list[object]
+) -> pd.DataFrame:
+    answering.execute(_WHICH.format(names=_NAMES, conditions=conditions, narrowed=tail), values)
+    return answering.execute(_ROWS.format(names=_NAMES)).df()

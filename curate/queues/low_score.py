@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+from curate.queues.choosing import foremost
 from curate.queues.recipe import Aim
 
 
 def narrow(aim: Aim) -> tuple[str, list[object]]:
     """Only as many as are wanted."""
-    return "ORDER BY score, image_id LIMIT ?", [aim.filters.limit]
+    return foremost("score, image_id", aim.filters)
 
 
 def score(candidates: pd.DataFrame, _: Aim) -> pd.DataFrame:

@@ -7,34 +7,36 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from curate.queues.choosing import choose
 from curate.queues.filters import Filters
 
 QUEUE_COLUMNS = (
-    "image_id",
-    "path",
-    "predicted",
-    "score",
-    "second",
-    "second_score",
-    "reason",
-    "label",
+    *("image_id", "path", "predicted", "score", "second", "second_score", "reason", "label"),
+    *("topic", "expected"),
 )
-"""Columns of a queue; `label` is empty, to be filled in."""
+"""Columns of a queue; `label` is empty, to be filled in.
 
-CANDIDATE_COLUMNS = (
-    "image_id",
-    "path",
-    "predicted",
-    "score",
-    "second",
-    "second_score",
-    "margin",
-    "entropy",
-    "energy",
-    "label",
-    "origin",
+`topic` is what the image is in the queue for (most often a class); `expected` how likely it is that
+a look at it gives what the recipe promises, between 0 and 1, missing where nobody can say.
+"""
+
+PREDICTION_COLUMNS = (
+    *("predicted", "score", "second", "second_score", "margin", "entropy", "energy", "novelty"),
 )
-"""Columns of candidates: the prediction of an image, label (missing in the pool), origin."""
+FACT_COLUMNS = (
+    *("path", "label", "sub_class", "origin", "split", "taken", "group", "by"),
+    *("run_id", "label_run", "arrived", "rejected", "width", "height", "bytes"),
+    *("camera", "sharpness", "brightness", "contrast", "quality"),
+)
+CANDIDATE_COLUMNS = ("image_id", *PREDICTION_COLUMNS, *FACT_COLUMNS)
+"""Columns of candidates: what the model said of an image, and what the library knows of it.
+
+`label`, `sub_class`, `taken`, `camera`, `by` (who labelled or rejected last) and the measures are
+missing where there are none; `split` is '' for none; `group` names the images that look alike (the
+tie of near-duplicates; the image id itself where it is alike to no other). `run_id` is the run that
+predicted, `label_run` the one that labelled or rejected last (missing where nobody did), `arrived`
+the one in which the image was seen first.
+"""
 
 CLOSE = 0.2
 """The best and the second score are close when they differ by no more than this."""
@@ -52,15 +54,40 @@ class Aim:
         The cutoff below which a class is left out.
     filters : Filters
         What every image of the queue fulfils.
+    of : str
+        The class that the question is about; '' for none.
+    known : tuple of str
+        The classes of the model.
+    seed : int
+        For recipes that draw by chance.
+    features : DataFrame or None
+        image_id, embedding (arrays of one length): of the candidates and of `labelled`, as far as
+        there are any. Only for recipes that need ``features``; never None for these.
+    labelled : DataFrame or None
+        `CANDIDATE_COLUMNS` of the images that have a label (*unknown* is one), whatever the
+        filters say. Only for recipes that need ``labelled``.
+    other : DataFrame or None
+        image_id and `PREDICTION_COLUMNS` of the checkpoint that the question compares with. Only
+        for recipes that need ``other``.
     """
 
     classes: pd.DataFrame
     min_count: int
     filters: Filters
+    of: str = ""
+    known: tuple[str, ...] = ()
+    seed: int = 0
+    features: pd.DataFrame | None = None
+    labelled: pd.DataFrame | None = None
+    other: pd.DataFrame | None = None
 
 
 Narrow = Callable[[Aim], tuple[str, list[object]]]
-"""SQL that follows ``SELECT * FROM candidates``, and its values: leaves out what cannot matter."""
+"""SQL that follows ``SELECT * FROM candidates``, and its values: leaves out what cannot matter.
+
+It may add columns by a join: `peers` where it leaves out images of a topic, and what `select` can
+no longer compute without these. `candidates` has a column `alone` too: it is alike to no other.
+"""
 
 Score = Callable[[pd.DataFrame, Aim], pd.DataFrame]
 """From candidates to `worth` (a number; more is better) and `topic` (text: images that are in the
@@ -73,6 +100,16 @@ Reason = Callable[[pd.DataFrame, Aim], list[str]]
 """From rows of the queue (with `worth`, `topic`, `peers`) to a text for each."""
 
 
+Expect = Callable[[pd.DataFrame, Aim], pd.Series]
+"""From rows of the queue to the probability that a look at them gives what the recipe promises, by
+the model's scores alone; what earlier looks came to is learnt from them apart."""
+
+
+def unsaid(chosen: pd.DataFrame, _: Aim) -> pd.Series:
+    """Say that nobody can say."""
+    return pd.Series(float("nan"), index=chosen.index)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A kind of queue: a score, a selection and a reason.
@@ -83,8 +120,14 @@ class Recipe:
         In one line, which images it brings.
     narrow : callable
         Keeps away from memory what `score` and `select` would not use; never changes the queue.
-    score, select, reason : callable
-        See `Score`, `Select`, `Reason`.
+    score, select, reason, expect : callable
+        See `Score`, `Select`, `Reason`, `Expect`.
+    promise : str
+        What a look is expected to give, for the column `expected`: ``the class of the topic``, …
+    needs : frozenset of str
+        Of ``features``, ``labelled``, ``other``: what `Aim` holds for it.
+    decided : bool
+        Whether it is about images that have a label already (the filter `labelled` is then on).
     """
 
     help: str
@@ -92,6 +135,10 @@ class Recipe:
     score: Score
     select: Select
     reason: Reason
+    expect: Expect = unsaid
+    promise: str = ""
+    needs: frozenset[str] = frozenset()
+    decided: bool = False
 
 
 def compose(recipe: Recipe, candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
@@ -114,18 +161,20 @@ def compose(recipe: Recipe, candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
     # In the order of ids, so that neither sums nor ties depend on the order of rows.
     known = candidates.sort_values("image_id", ignore_index=True)
     scored = known.join(recipe.score(known, aim), how="inner")
-    scored["peers"] = scored.groupby("topic")["topic"].transform("size")
-    chosen = recipe.select(scored, aim).head(aim.filters.limit)
+    if "peers" not in scored:
+        scored["peers"] = scored.groupby("topic")["topic"].transform("size")
+    chosen = choose(recipe.select(scored, aim), aim.filters, aim.features)
     reasons = recipe.reason(chosen, aim)
     had = chosen["label"]
     chosen = chosen.assign(
+        expected=recipe.expect(chosen, aim).astype("float64"),
         reason=[
             reason if pd.isna(label) else f"{reason}; labelled {label}"
             for reason, label in zip(reasons, had, strict=True)
         ],
         label="",
     )
-    texts = {name: "string" for name in QUEUE_COLUMNS if not name.endswith("score")}
+    texts = {name: "string" for name in QUEUE_COLUMNS if not name.endswith(("score", "expected"))}
     return chosen[list(QUEUE_COLUMNS)].astype(texts).reset_index(drop=True)
 
 

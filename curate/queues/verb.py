@@ -1,22 +1,26 @@
-"""Make a queue from what the library holds."""
+"""Make a queue from what the library holds, keep what was shown, and ask saved questions anew."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, func, select
 
-from curate.core.errors import InputError, LibraryError
-from curate.queues.candidates import candidates
-from curate.queues.filters import Filters, check_class
-from curate.queues.recipe import Aim, compose
+from curate.core.errors import InputError
+from curate.queues import saving
+from curate.queues.answering import Answering, told
+from curate.queues.filters import Filters
+from curate.queues.planning import PLAN, plan
+from curate.queues.predicted import standing
+from curate.queues.question import Question
+from curate.queues.recipe import QUEUE_COLUMNS
 from curate.queues.recipes import recipe_of
-from curate.store import facts, runs, schema, views
+from curate.store import offered, runs
 from curate.store.library import Library
+from curate.store.queues import check_name
 
 STAGE = "queue"
 
@@ -32,6 +36,10 @@ def queue(
     min_count: int,
     count: str = "groups",
     model: str | None = None,
+    against: str | None = None,
+    of: str = "",
+    seed: int = 0,
+    save: str = "",
 ) -> pd.DataFrame:
     """List the images that a person should look at next, and why.
 
@@ -49,79 +57,99 @@ def queue(
         What counts towards it: groups or images.
     model : str, optional
         Digest of the checkpoint whose predictions count; the one that predicted last when missing.
+    against : str, optional
+        Digest of the other checkpoint, for `disagree`.
+    of : str
+        The class that the question is about, for `look-alike` and `unknown`.
+    seed : int
+        Decides what chance decides.
+    save : str
+        A name to keep the queue under; '' for none.
 
     Returns
     -------
     DataFrame
         `QUEUE_COLUMNS`: image_id, path, predicted, score, second (missing where the model has one
-        class), second_score, reason, label (''); one row an image, in the order in which they
-        should be looked at. It may be empty. `attrs` names the model (its digest), its checkpoint
-        (the path) and other_models (how many others have predictions here).
+        class), second_score, reason, label (''), topic, expected (corrected by what earlier looks
+        came to; missing where nobody can say); one row an image, in the order in which they should
+        be looked at. It may be empty. `attrs` names the model (its digest), its checkpoint (the
+        path) and other_models (how many others have predictions here); of `low-score` also losses:
+        what would be lost at each threshold (`removal.LOSS_COLUMNS`, records).
 
     Raises
     ------
     InputError
-        No such recipe, class or model.
+        No such recipe, class, model or name; or the recipe needs what was not given.
     LibraryError
-        There are no predictions yet.
+        There are no predictions yet, or no embeddings where they are needed.
     PolicyError
         The filters contradict themselves.
     """
     recipe_of(recipe)
-    parameters = {
-        "recipe": recipe,
-        "filters": asdict(filters),
-        "min_count": min_count,
-        "count": count,
-        "model": model,
-    }
+    if save:
+        check_name(save)
+    question = Question(filters, min_count, count, model, against, of, seed)
+    parameters = {"recipe": recipe, **question.to_dict()}
     with runs.running(library, STAGE, parameters, alone=False) as run:
-        table, said = _queue(library, recipe, filters, min_count, count, model)
+        with Answering(library, question) as answering:
+            table = answering.of(recipe)
+            losses = answering.losses() if recipe == "low-score" else None
+        said = answering.said
+        shown = table.assign(expected=table["raw"])
+        offered.write(library, run.run_id, shown, recipe=recipe)
+        if save:
+            saving.save(library, run.run_id, save, parameters, table, recipe=recipe)
         run.summary.update(images=len(table), model=said.model, bulk_id=list(said.run_ids))
-    return table
+    found = told(table[list(QUEUE_COLUMNS)], said)
+    if losses is not None:
+        found.attrs["losses"] = losses.to_dict("records")
+    return found
 
 
-def follow(
-    library: Library,
-    recipe: str,
-    filters: Filters,
-    *,
-    min_count: int,
-    count: str = "groups",
-    model: str | None = None,
-) -> Iterator[Following]:
-    """Give a queue again whenever there are new predictions, while bulk identifications run.
+def saved(library: Library, name: str) -> pd.DataFrame:
+    """Give what is left of a saved queue, in its order.
 
-    Parameters
-    ----------
-    library, recipe, filters, min_count, count, model
-        As `queue` takes them. Nothing is recorded.
-
-    Yields
-    ------
-    Following
-        At least one, at once; it ends when no bulk identification runs any more.
+    Returns
+    -------
+    DataFrame
+        `QUEUE_COLUMNS` and `recipe`, without what somebody answered since; see `saving.saved`.
 
     Raises
     ------
-    InputError, PolicyError
-        As `queue`.
-    LibraryError
-        There are no predictions, and none are on their way.
+    InputError
+        None is saved under this name.
     """
-    recipe_of(recipe)
-    before = None
-    while True:
-        now, since = _state(library)
-        if now != before:
-            before = now
-            table = None
-            if now or since is None:
-                table, _ = _queue(library, recipe, filters, min_count, count, model)
-            yield Following(table, since)
-        if since is None:
-            return
-        time.sleep(PERIOD)
+    return saving.saved(library, name)[1]
+
+
+def refresh(library: Library, name: str) -> pd.DataFrame:
+    """Ask the question of a saved queue anew, and keep the answer in its place.
+
+    Returns
+    -------
+    DataFrame
+        As `queue`, or `planning.plan` where it was a plan.
+
+    Raises
+    ------
+    InputError
+        None is saved under this name, or another version of curate asked; and as `queue`.
+    """
+    about, _ = saving.saved(library, name)
+    question = Question.from_dict(about.question)
+    asked: dict[str, Any] = {
+        "min_count": question.min_count,
+        "count": question.count,
+        "model": question.model,
+        "against": question.against,
+        "seed": question.seed,
+        "save": name,
+    }
+    if PLAN in about.question:
+        return plan(library, int(about.question[PLAN]), question.filters, **asked)
+    if "recipe" not in about.question:
+        raise InputError(f"queue {name!r}", "has no recipe", "Save it again.")
+    return queue(library, str(about.question["recipe"]), question.filters, of=question.of, **asked)
 
 
 @dataclass(frozen=True)
@@ -140,81 +168,52 @@ class Following:
     since: str | None
 
 
-def _queue(
-    library: Library, recipe: str, filters: Filters, min_count: int, count: str, model: str | None
-) -> tuple[pd.DataFrame, _Predicted]:
-    chosen = recipe_of(recipe)
-    with library.reading() as connection:
-        said = _predicted(library, connection, model)
-        counts = facts.class_counts(facts.images(connection), count)
-    check_class(filters.class_, said.classes, list(counts["label"]))
-    aim = Aim(counts, min_count, filters)
-    with views.asked(library, "predictions", "images") as answering:
-        found = candidates(answering, said.run_ids, filters, chosen.narrow(aim))
-    table = compose(chosen, found, aim)
-    table.attrs.update(model=said.model, checkpoint=said.path, other_models=said.others)
-    return table, said
+def follow(
+    library: Library,
+    recipe: str,
+    filters: Filters,
+    *,
+    min_count: int,
+    count: str = "groups",
+    model: str | None = None,
+    against: str | None = None,
+    of: str = "",
+    seed: int = 0,
+) -> Iterator[Following]:
+    """Give a queue again whenever there are new predictions, while bulk identifications run.
 
+    Parameters
+    ----------
+    library, recipe, filters, min_count, count, model, against, of, seed
+        As `queue` takes them. Nothing is recorded.
 
-def _state(library: Library) -> tuple[int, str | None]:
-    """Give the number of the last shard of predictions, and since when a bulk-id runs."""
-    table, shards = schema.runs, schema.shards
-    running = (table.c.stage == "bulk-id") & (table.c.status == "running")
-    with library.reading() as connection:
-        last = connection.scalar(
-            select(func.max(shards.c.shard_id)).where(shards.c.table == "predictions")
-        )
-        since = connection.scalar(select(func.min(table.c.started_at)).where(running))
-    return last or 0, since
+    Yields
+    ------
+    Following
+        At least one, at once; it ends when no bulk identification runs any more.
 
-
-@dataclass(frozen=True)
-class _Predicted:
-    """The runs of bulk identification whose predictions belong together, and their model."""
-
-    run_ids: tuple[int, ...]
-    model: str
-    path: str
-    others: int
-    classes: tuple[str, ...]
-
-
-def _predicted(library: Library, connection: Connection, model: str | None) -> _Predicted:
-    """Find the last bulk identification that has predictions, and the runs that it resumed."""
-    table, shards = schema.runs, schema.shards
-    filled = (
-        select(table.c.key)
-        .join(shards, shards.c.run_id == table.c.run_id)
-        .where(shards.c.table == "predictions")
-    )
-    # A run that found everything known left no shard of its own, and is the last one all the same.
-    query = (
-        select(table.c.run_id, table.c.key, table.c.parameters)
-        .where(table.c.stage == "bulk-id", table.c.key.in_(filled))
-        .order_by(table.c.run_id.desc())
-    )
-    found = [(run_id, key, json.loads(text)) for run_id, key, text in connection.execute(query)]
-    if not found:
-        raise LibraryError(
-            str(library.root),
-            "the library holds no predictions, so there is nothing to make a queue of",
-            "Run `curate bulk-id --model CHECKPOINT FOLDER` first.",
-        )
-    asked = [one for one in found if model is None or one[2]["model"] == model]
-    if not asked:
-        models = sorted({parameters["model"] for _, _, parameters in found})
-        raise InputError(
-            f"model {model!r}",
-            "the library holds no predictions of it",
-            f"Run `curate bulk-id` with it, or ask for one of: {', '.join(models)}.",
-        )
-    _, last, parameters = asked[0]
-    run_ids = sorted(run_id for run_id, key, _ in asked if key == last)
-    others = {one["model"] for _, _, one in found} - {parameters["model"]}
-    return _Predicted(
-        tuple(run_ids),
-        parameters["model"],
-        parameters["path"],
-        len(others),
-        tuple(parameters["classes"]),
-    )
+    Raises
+    ------
+    InputError, PolicyError
+        As `queue`.
+    LibraryError
+        There are no predictions, and none are on their way.
+    """
+    recipe_of(recipe)
+    question = Question(filters, min_count, count, model, against, of, seed)
+    before, shown = None, None
+    while True:
+        now, since = standing(library)
+        if now != before:
+            table = None
+            if now or since is None:
+                with Answering(library, question) as answering:
+                    found = answering.of(recipe)[list(QUEUE_COLUMNS)]
+                table = told(found, answering.said)
+            # What came in while the last one was made was in it already.
+            if before is None or shown is None or table is None or not table.equals(shown):
+                yield Following(table, since)
+            before, shown = now, table
+        if since is None:
+            return
+        time.sleep(PERIOD)

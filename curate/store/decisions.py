@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from curate.core.chunks import batched
 from curate.core.errors import InputError
@@ -77,7 +77,12 @@ def append(connection: Connection, run_id: int, made: Iterable[Decision]) -> int
 
 
 def current(
-    connection: Connection, kind: str, actors: Sequence[str] = (), *, withdrawn: bool = True
+    connection: Connection,
+    kind: str,
+    actors: Sequence[str] = (),
+    *,
+    withdrawn: bool = True,
+    of: Select[tuple[str]] | None = None,
 ) -> pd.DataFrame:
     """Give the last decision of a kind for each image (and field).
 
@@ -92,6 +97,8 @@ def current(
     withdrawn : bool
         Whether a decision that took an earlier one back (its value is '') counts; otherwise the
         last one with a value is given.
+    of : select, optional
+        Gives the ids of the images that are asked for; all of them when not given.
 
     Returns
     -------
@@ -104,6 +111,8 @@ def current(
         said &= log.c.actor.in_(actors)
     if not withdrawn:
         said &= log.c.value != ""
+    if of is not None:
+        said &= log.c.image_id.in_(of)
     last = (
         select(func.max(log.c.seq).label("seq"))
         .where(said)
@@ -116,3 +125,9 @@ def current(
     table = pd.DataFrame(rows, columns=[column.name for column in columns])
     table["detail"] = [json.loads(text) for text in table["detail"]]
     return table
+
+
+def ever(kind: str) -> Select[tuple[str]]:
+    """Ask for the ids of the images of which a decision of a kind was ever made."""
+    log = schema.decisions
+    return select(log.c.image_id).where(log.c.kind == kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Select, delete, select
 
 from curate.core.chunks import batched
 from curate.store import decisions, schema
@@ -23,8 +23,15 @@ def replace(connection: Connection, run_id: int, table: pd.DataFrame) -> None:
         insert_or_replace(connection, duplicates, rows)
 
 
-def read(connection: Connection) -> pd.DataFrame:
+def read(connection: Connection, of: Select[tuple[str]] | None = None) -> pd.DataFrame:
     """Give the images that are alike to another.
+
+    Parameters
+    ----------
+    connection : Connection
+        A view of the database.
+    of : select, optional
+        Gives the ids of the images that are asked for; all of them when not given.
 
     Returns
     -------
@@ -34,6 +41,8 @@ def read(connection: Connection) -> pd.DataFrame:
         keeper) and reason; sorted by image_id.
     """
     query = select(*[duplicates.c[name] for name in COLUMNS]).order_by(duplicates.c.image_id)
+    if of is not None:
+        query = query.where(duplicates.c.image_id.in_(of))
     return pd.DataFrame(connection.execute(query).all(), columns=COLUMNS)
 
 

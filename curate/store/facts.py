@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import count
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
+from curate.core.chunks import batched
 from curate.core.components import components
 from curate.core.cutoffs import units
 from curate.core.names import UNKNOWN
 from curate.store import decisions, duplicates, files, schema
 
+LABEL = "label"
 GROUP_PREFIX = "group_"
 DUPLICATES = f"{GROUP_PREFIX}duplicates"
 PARENT = "parent"
@@ -35,23 +38,54 @@ def images(connection: Connection) -> pd.DataFrame:
         kind, there are also ``group_<name> 2``, …: such an image shares a column and a value with
         the images of each of its groups. A ``group_parent`` is the id of an image, which belongs to
         that group too, and a synthetic image of it is only as usable as its parent: see
-        `_without_their_parents`. `attrs["found"]` names the columns that nobody said.
+        `without_their_parents`. `attrs["found"]` names the columns that nobody said.
     """
-    placed = files.one_path_each(connection).set_index("image_id")["path"]
-    labels = decisions.current(connection, "label").set_index("image_id")
-    table = pd.DataFrame(index=placed.index.union(labels.index).rename("image_id").sort_values())
+    return _facts(connection, None)
+
+
+def labelled(connection: Connection, image_ids: Sequence[str] | None = None) -> pd.DataFrame:
+    """Give the rows of `images` that ever had a label, and what their being usable hangs on.
+
+    `class_counts` counts the same from it, and nothing is read of a pool, however large.
+
+    Parameters
+    ----------
+    connection : Connection
+        A view of the database.
+    image_ids : sequence of str, optional
+        Only of these, a few thousand at most; of all when not given.
+    """
+    ever = decisions.ever(LABEL)
+    if image_ids is None:
+        return _facts(connection, ever)
+    return _facts(connection, ever.where(schema.decisions.c.image_id.in_(image_ids)))
+
+
+def _facts(connection: Connection, of: Select[tuple[str]] | None) -> pd.DataFrame:
+    said = decisions.current(connection, "group", of=of)
+    placed = files.one_path_each(connection, of).set_index("image_id")["path"]
+    labels = decisions.current(connection, LABEL, of=of).set_index("image_id")
+    index = placed.index.union(labels.index)
+    if of is not None:
+        # A parent that lies in the pool has no label, so what was made of it cannot be used.
+        several = [_parents_of(*row) for row in _parent_rows(said)]
+        others = sorted({parent for parents in several for parent in parents} - set(index))
+        for some in batched(others, 500):
+            found = files.one_path_each(connection, _named(some)).set_index("image_id")["path"]
+            placed = pd.concat([placed, found])
+        index = index.union(placed.index)
+    table = pd.DataFrame(index=index.rename("image_id").sort_values())
     table["path"] = placed.astype(object).reindex(table.index).fillna("")
     table["label"] = _texts(labels["value"], table.index)
     table["sub_class"] = _texts(labels["detail"].map(lambda d: d.get("sub_class", "")), table.index)
-    origins = decisions.current(connection, "origin").set_index("image_id")["value"]
+    origins = decisions.current(connection, "origin", of=of).set_index("image_id")["value"]
     table["origin"] = origins.astype(object).reindex(table.index).fillna("real")
-    splits = decisions.current(connection, "split").set_index("image_id")["value"]
+    splits = decisions.current(connection, "split", of=of).set_index("image_id")["value"]
     table["split"] = splits.astype(object).reindex(table.index).fillna("")
-    table["taken"] = _taken(connection).reindex(table.index)
-    rejected = decisions.current(connection, "reject").set_index("image_id")["value"]
+    table["taken"] = _taken(connection, of).reindex(table.index)
+    rejected = decisions.current(connection, "reject", of=of).set_index("image_id")["value"]
     table["unusable_reason"] = _unusable(table, _texts(rejected, table.index))
-    said = decisions.current(connection, "group")
-    table["unusable_reason"] = _without_their_parents(table, said)
+    table["unusable_reason"] = without_their_parents(table, said)
     table["usable"] = table["unusable_reason"] == ""
     groups = _with_parents(said, table.index)
     taken = {f"{GROUP_PREFIX}{name}" for name in groups["field"]}
@@ -61,7 +95,7 @@ def images(connection: Connection) -> pd.DataFrame:
         free = (column for n in count(2) if (column := f"{GROUP_PREFIX}{name!s} {n}") not in taken)
         for column, values in zip(free, more, strict=False):
             table[column] = _texts(values, table.index)
-    near = duplicates.read(connection).set_index("image_id")["tie"]
+    near = duplicates.read(connection, of).set_index("image_id")["tie"]
     # A manifest may name a group so as well: both hold.
     name = next(name for n in count(1) if (name := DUPLICATES + f" {n}" * (n > 1)) not in table)
     table[name] = _texts(near, table.index)
@@ -105,13 +139,20 @@ def class_counts(table: pd.DataFrame, count: str = "groups") -> pd.DataFrame:
     return counts.sort_values(["usable", "label"], ascending=[False, True], ignore_index=True)
 
 
-def _taken(connection: Connection) -> pd.Series:
+def _named(image_ids: Sequence[str]) -> Select[tuple[str]]:
+    return select(schema.images.c.image_id).where(schema.images.c.image_id.in_(image_ids))
+
+
+def _taken(connection: Connection, of: Select[tuple[str]] | None) -> pd.Series:
     query = select(schema.images.c.image_id, schema.images.c.taken)
-    rows = connection.execute(query.where(schema.images.c.taken.is_not(None))).all()
+    query = query.where(schema.images.c.taken.is_not(None))
+    if of is not None:
+        query = query.where(schema.images.c.image_id.in_(of))
+    rows = connection.execute(query).all()
     return pd.DataFrame(rows, columns=["image_id", "taken"]).set_index("image_id")["taken"]
 
 
-def _without_their_parents(table: pd.DataFrame, groups: pd.DataFrame) -> pd.Series:
+def without_their_parents(table: pd.DataFrame, groups: pd.DataFrame) -> pd.Series:
     """Say why a synthetic image cannot be used because its parent cannot.
 
     What cannot be used ties nothing, so a group that reaches val over a rejected parent would not
@@ -120,16 +161,16 @@ def _without_their_parents(table: pd.DataFrame, groups: pd.DataFrame) -> pd.Seri
     parent's is wrong only where `curate augment write` made the image: elsewhere a horse may have
     been made into a zebra.
     """
-    rows = groups[(groups["field"] == PARENT) & groups["image_id"].isin(table.index)]
-    if rows.empty:
+    rows = [row for row in _parent_rows(groups) if row[0] in table.index]
+    if not rows:
         return table["unusable_reason"]
     reasons, labels, origins = (
         table[name].to_dict() for name in ("unusable_reason", "label", "origin")
     )
     ties = [
         (name, parent, "recipe" in detail)
-        for name, value, detail in zip(rows["image_id"], rows["value"], rows["detail"], strict=True)
-        for parent in detail.get("values") or [value]
+        for name, value, detail in rows
+        for parent in _parents_of(name, value, detail)
         if parent != name and parent in reasons and origins[name] == "synthetic"
     ]
     while True:
@@ -157,11 +198,7 @@ def _wrong_parent(parent: str, reason: str, label: object, own: object, ours: bo
 
 def _with_parents(groups: pd.DataFrame, known: pd.Index) -> pd.DataFrame:
     """Say of every image that others were made of that it is in the group that it names."""
-    rows = groups[groups["field"] == PARENT]
-    values = {
-        str(name): detail.get("values") or [value] * (value != "")
-        for name, value, detail in zip(rows["image_id"], rows["value"], rows["detail"], strict=True)
-    }
+    values = {row[0]: _parents_of(*row) for row in _parent_rows(groups)}
     named = {value for several in values.values() for value in several} & set(known)
     more = [(name, sorted({name, *values.get(name, [])})) for name in sorted(named)]
     told = [
@@ -170,6 +207,15 @@ def _with_parents(groups: pd.DataFrame, known: pd.Index) -> pd.DataFrame:
     ]
     others = groups[(groups["field"] != PARENT) | ~groups["image_id"].isin(named)]
     return pd.concat([others, pd.DataFrame(told)], ignore_index=True) if told else groups
+
+
+def _parent_rows(groups: pd.DataFrame) -> list[tuple[str, str, Mapping[str, Any]]]:
+    rows = groups[groups["field"] == PARENT]
+    return list(zip(rows["image_id"], rows["value"], rows["detail"], strict=True))
+
+
+def _parents_of(_: str, value: str, detail: Mapping[str, Any]) -> list[str]:
+    return detail.get("values") or [value] * (value != "")
 
 
 def _group_columns(rows: pd.DataFrame) -> list[pd.Series]:

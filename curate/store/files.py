@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, true, update
 
 from curate.core import paths
 from curate.core.chunks import batched
@@ -165,8 +165,15 @@ def table(connection: Connection, roots: Sequence[bytes] | None = None) -> pd.Da
     return frame
 
 
-def one_path_each(connection: Connection) -> pd.DataFrame:
+def one_path_each(connection: Connection, of: Select[tuple[str]] | None = None) -> pd.DataFrame:
     """Give one place for every image that can be read: the first by path, and how many there are.
+
+    Parameters
+    ----------
+    connection : Connection
+        A view of the database.
+    of : select, optional
+        Gives the ids of the images that are asked for; all of them when not given.
 
     Returns
     -------
@@ -175,7 +182,7 @@ def one_path_each(connection: Connection) -> pd.DataFrame:
     """
     query = (
         select(files.c.image_id, first_path(files.c.path), func.count())
-        .where(files.c.status == "ok")
+        .where(files.c.status == "ok", true() if of is None else files.c.image_id.in_(of))
         .group_by(files.c.image_id)
         .order_by(files.c.image_id)
     )

@@ -31,6 +31,12 @@ def library(connection: Connection) -> None:
     schema.library.create(connection, checkfirst=True)
 
 
+def queues(connection: Connection) -> None:
+    """Add the queues that were given a name."""
+    schema.queues.create(connection, checkfirst=True)
+    schema.queued.create(connection, checkfirst=True)
+
+
 _GUARDS = {
     "sqlite": [
         f"CREATE TRIGGER decisions_no_{change.lower()} BEFORE {change} ON decisions "
@@ -52,6 +58,7 @@ MIGRATIONS: dict[str, Callable[[Connection], None]] = {
     "0001-first-tables": first_tables,
     "0002-duplicates": duplicates,
     "0003-library": library,
+    "0004-queues": queues,
 }
 
 

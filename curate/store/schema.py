@@ -136,6 +136,34 @@ shards = Table(
     sqlite_autoincrement=True,
 )
 
+queues = Table(
+    "queues",
+    metadata,
+    Column("name", _Text, primary_key=True),
+    # What was asked, as JSON: so the same can be asked anew.
+    Column("question", _Text, nullable=False),
+    Column("run_id", Integer, ForeignKey("runs.run_id"), nullable=False),
+    Column("saved_at", _Text, nullable=False),
+)
+
+queued = Table(
+    "queued",
+    metadata,
+    Column("name", _Text, ForeignKey("queues.name"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("image_id", _Text, nullable=False, index=True),
+    # As the model said it then: its predictions may be gone when the queue is opened again.
+    Column("predicted", _Text),
+    Column("score", Float),
+    Column("second", _Text),
+    Column("second_score", Float),
+    Column("reason", _Text, nullable=False),
+    Column("topic", _Text, nullable=False),
+    Column("expected", Float),
+    # The recipe that brought the image; of a plan, each image has its own.
+    Column("recipe", _Text, nullable=False),
+)
+
 library = Table(
     "library",
     metadata,

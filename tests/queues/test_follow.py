@@ -205,7 +205,7 @@ def test_on_a_terminal_it_is_drawn_in_place(
 
     from rich.console import Console
 
-    from curate.cli import queue
+    from curate.cli import queue_output
     from curate.cli.output import Printer
 
     predict(library, [said(ids[0], "zebra", 0.5)])
@@ -213,7 +213,7 @@ def test_on_a_terminal_it_is_drawn_in_place(
     console = Console(file=sink, force_terminal=True, width=100)
     table = next(follow(library, "low-score", LOW, min_count=40)).table
     moments = [Following(None, "2026-11-01T10:00:00+00:00"), Following(table, None)]
-    queue._follow(Printer(console=console), iter(moments))
+    queue_output.follow(Printer(console=console), iter(moments))
     assert "0 images to look at" in sink.getvalue()
     assert "1 image to look at; no bulk-id runs" in sink.getvalue()
     assert "zebra" in sink.getvalue()

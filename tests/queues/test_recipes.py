@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -11,7 +13,7 @@ from curate.queues.filters import Filters
 from curate.queues.recipe import compose
 from curate.queues.recipes import RECIPES, recipe_of
 
-from .cases import aim, candidates, counts, said
+from .cases import aim, candidates, counts, features, said
 
 low = RECIPES["low-count"]
 alike = RECIPES["look-alike"]
@@ -54,7 +56,10 @@ def test_low_count_says_what_the_class_lacks() -> None:
 
     queue = compose(low, rows, aim(gazelle=38, zebra=300))
 
-    reason = "gazelle: 38 of 40 real images, 2 short; score 0.83 (61 candidates)"
+    reason = (
+        "gazelle: 38 of 40 real images, 2 short; "
+        "score 0.83 (61 candidates, about 51 expected right)"
+    )
     assert set(queue["reason"]) == {reason}
     assert len(queue) == 61
 
@@ -63,7 +68,7 @@ def test_low_count_says_what_a_class_has_to_spare() -> None:
     queue = compose(low, candidates(*many("kudu", 1, 0.9)), aim(kudu=43))
 
     assert list(queue["reason"]) == [
-        "kudu: 43 of 40 real images, 3 to spare; score 0.90 (1 candidate)"
+        "kudu: 43 of 40 real images, 3 to spare; score 0.90 (1 candidate, about 1 expected right)"
     ]
 
 
@@ -90,7 +95,7 @@ def test_an_image_between_two_thin_classes_is_asked_about_once_for_the_likelier(
     queue = compose(low, rows, aim(gazelle=38, kudu=39))
 
     assert list(queue["reason"]) == [
-        "kudu: 39 of 40 real images, 1 short; score 0.50 (1 candidate)"
+        "kudu: 39 of 40 real images, 1 short; score 0.50 (1 candidate, about 1 expected right)"
     ]
 
 
@@ -127,7 +132,17 @@ def test_classes_over_the_line_come_after_those_below() -> None:
 def test_within_a_class_the_likeliest_comes_first() -> None:
     rows = candidates(said("a", "kudu", 0.5), said("b", "kudu", 0.9), said("c", "kudu", 0.7))
 
-    assert list(compose(low, rows, aim(kudu=39))["image_id"]) == ["b", "c", "a"]
+    queue = compose(low, rows, aim(kudu=39))
+
+    assert list(queue["image_id"]) == ["b", "c", "a"]
+    assert list(queue["expected"]) == [0.9, 0.7, 0.5]
+    assert set(queue["topic"]) == {"kudu"}
+
+
+def test_an_image_that_is_not_real_moves_nothing() -> None:
+    rows = candidates(said("a", "kudu", 0.9, origin="synthetic"))
+
+    assert compose(low, rows, aim(kudu=39)).empty
 
 
 def test_an_image_that_has_the_label_moves_nothing() -> None:
@@ -136,7 +151,7 @@ def test_an_image_that_has_the_label_moves_nothing() -> None:
     queue = compose(low, candidates(*labelled), aim(Filters(labelled=True), kudu=39))
 
     assert list(queue["image_id"]) == ["other"]
-    assert queue["reason"][0].endswith("(1 candidate); labelled zebra")
+    assert queue["reason"][0].endswith("expected right); labelled zebra")
 
 
 def test_look_alike_finds_the_pair_in_either_order() -> None:
@@ -170,7 +185,7 @@ def test_look_alike_of_a_class_brings_its_doubtful_images() -> None:
         said("b", "antelope", 0.6, "kudu", 0.1), said("a", "antelope", 0.3, "zebra", 0.29)
     )
 
-    queue = compose(alike, rows, aim(Filters(class_="antelope", max_score=0.6)))
+    queue = compose(alike, rows, replace(aim(), of="antelope"))
 
     assert list(queue["image_id"]) == ["a", "b"]
     assert list(queue["reason"]) == [
@@ -183,7 +198,7 @@ def test_a_model_of_one_class_has_no_look_alikes_but_doubts() -> None:
     rows = candidates(said("a", "zebra", 1.0))
 
     assert compose(alike, rows, aim()).empty
-    queue = compose(alike, rows, aim(Filters(class_="zebra")))
+    queue = compose(alike, rows, replace(aim(), of="zebra"))
     assert list(queue["reason"]) == ["zebra 1.00, and the model knows no other class"]
     assert pd.isna(queue["second"][0])
 
@@ -199,7 +214,11 @@ def test_low_score_puts_the_lowest_first_and_claims_nothing() -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_nothing_gives_an_empty_queue_with_its_types(name: str) -> None:
-    queue = compose(RECIPES[name], candidates(), aim(gazelle=38))
+    # Some recipes refuse a library in which no image has a label, or features.
+    known = candidates(said("k", "kudu", 0.9, label="kudu"))
+    asked = replace(aim(gazelle=38), labelled=known, features=features(k=[1.0, 0.0]))
+
+    queue = compose(RECIPES[name], candidates(), asked)
 
     assert queue.empty
     assert queue["score"].dtype == "float64"
@@ -212,7 +231,7 @@ def test_every_recipe_says_in_one_line_what_it_brings() -> None:
 
 
 def test_an_unknown_recipe_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"Did you mean low-count\? Known: low-count, look-alike"):
+    with pytest.raises(InputError, match=r"Did you mean low-count\? Known: low-count, staged"):
         recipe_of("lowcount")
     with pytest.raises(InputError, match=r"name\. Known: low-count"):
         recipe_of("zzz")

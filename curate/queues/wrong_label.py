@@ -1,0 +1,86 @@
+"""Wrong-label: labelled images whose label the model denies.
+
+A class's threshold is its mean self-confidence: the mean score that its own labelled images have
+for it. An image is a candidate when another class scores as high as images of that class do (C.
+Northcutt, L. Jiang and I. Chuang, "Confident learning", JAIR 70, 2021). Images that the model was
+trained on are surer of their labels, right or wrong: they have thresholds of their own, and what
+speaks against their label counts half.
+
+Of the scores of an image, the first two are known. Of a label that is neither, the score is at most
+the second, and at most what both leave: that is what is taken for it.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from curate.core.names import UNKNOWN
+from curate.queues.recipe import Aim
+
+PROMISE = "another label than it has"
+
+
+def narrow(_: Aim) -> tuple[str, list[object]]:
+    """Only images whose label is not what is predicted."""
+    return "WHERE label <> predicted AND label <> ?", [UNKNOWN]
+
+
+def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
+    """How much higher the predicted class scores than the label; the label is the topic."""
+    assert aim.labelled is not None  # the recipe needs it
+    required = thresholds(aim.labelled)
+    seen = candidates["split"] == "train"
+    asked = pd.MultiIndex.from_arrays([candidates["predicted"], seen])
+    threshold = required.reindex(asked).set_axis(candidates.index)
+    # The model cannot deny a class that it lacks, nor one of which it has seen no example here.
+    denied = (
+        candidates["label"].isin(aim.known)
+        & (candidates["label"] != candidates["predicted"])
+        & (candidates["score"] >= threshold)
+    )
+    own = of_label(candidates)
+    against = (candidates["score"] - own) * seen.map({True: 0.5, False: 1.0})
+    return pd.DataFrame({"worth": against, "topic": candidates["label"], "own": own})[denied]
+
+
+def thresholds(labelled: pd.DataFrame) -> pd.Series:
+    """Give the mean self-confidence of each class.
+
+    Parameters
+    ----------
+    labelled : DataFrame
+        label, split, predicted, score, second and second_score of labelled images.
+
+    Returns
+    -------
+    Series of float
+        By class, and by whether the images are in the split `train`.
+    """
+    # In the order of their scores, so that the sums do not depend on the order of rows.
+    own = of_label(labelled).rename("own").sort_values()
+    seen = (labelled["split"] == "train").rename("seen")
+    both = pd.concat([own, labelled["label"], seen], axis=1).sort_values("own")
+    return both.groupby(["label", "seen"])["own"].mean()
+
+
+def of_label(rows: pd.DataFrame) -> pd.Series:
+    """Give the score of the label, or the most that it can be where it is neither of the first."""
+    second = rows["second_score"].fillna(0)
+    rest = pd.concat([second, (1 - rows["score"] - second).clip(lower=0)], axis=1).min(axis=1)
+    is_second = rows["label"] == rows["second"]
+    return rows["score"].where(rows["label"] == rows["predicted"], second.where(is_second, rest))
+
+
+def reason(chosen: pd.DataFrame, _: Aim) -> list[str]:
+    """Such as ``looks like kudu 0.93, and its label has 0.04 at most``."""
+    return [
+        f"looks like {row['predicted']} {row['score']:.2f}, and its label has {row['own']:.2f}"
+        f"{'' if row['label'] == row['second'] else ' at most'}"
+        f"{'; the model was trained on it' if row['split'] == 'train' else ''}"
+        for row in chosen.to_dict("records")
+    ]
+
+
+def expect(chosen: pd.DataFrame, _: Aim) -> pd.Series:
+    """What the score of the label leaves."""
+    return 1 - chosen["own"]
