@@ -101,7 +101,8 @@ def losses_of(
         As `losses` takes them.
     """
     edges = np.asarray(thresholds, np.float64)
-    counts: NDArray[np.int64] = np.diff(np.asarray(up_to, np.int64), prepend=0)
+    whole = np.asarray(up_to, np.int64)
+    counts = whole - np.concatenate([np.zeros(1, np.int64), whole[:-1]])
     looked, wanted, fair = _answers(decided, edges)
     asked = counts > 0
     known = np.cumsum(asked & (looked == 0)) == 0
