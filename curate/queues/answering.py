@@ -84,9 +84,12 @@ class Answering:
         found = pool.candidates(self.asked, filters, self.classes, recipe.narrow(aim))
         if "features" in recipe.needs or filters.diverse:
             wanted = {*found["image_id"]}
-            if aim.labelled is not None:
-                wanted |= {*aim.labelled["image_id"]}
-            aim = replace(aim, features=self._features(wanted))
+            if aim.features is not None:
+                wanted -= {*aim.features["image_id"]}
+            parts = [aim.features, self._features(wanted)]
+            full = [part for part in parts if part is not None and len(part)]
+            features = pd.concat(full, ignore_index=True) if full else parts[1]
+            aim = replace(aim, features=features)
         known = known_chance(found.set_index("image_id")["novelty"], self._novel)
         table = foreseen(compose(recipe, found, aim), name, known, self.calibration)
         groups = found.set_index("image_id")["group"]
@@ -152,7 +155,11 @@ class Answering:
 
     def _with(self, aim: Aim, recipe: Recipe) -> Aim:
         if "labelled" in recipe.needs:
-            aim = replace(aim, labelled=pool.labelled(self.asked))
+            labelled = pool.labelled(self.asked)
+            aim = replace(aim, labelled=labelled)
+            if "features" in recipe.needs:
+                # What a recipe hands over may hang on how the labelled images lie.
+                aim = replace(aim, features=self._features(labelled["image_id"]))
         if "other" in recipe.needs:
             aim = replace(aim, other=self._of_other())
         return aim

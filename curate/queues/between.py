@@ -25,12 +25,48 @@ PAIR_IMAGES = 3
 
 def narrow(aim: Aim) -> tuple[str, list[object]]:
     """Only images that stand between two classes, or in front of one that the model lacks."""
+    hiding, filters = _hiding(aim), aim.filters
+    if hiding.empty and not (filters.per_class or filters.diverse or filters.sort):
+        said = _evidence(aim)
+        one, other = [*said["first"], *said["second"]], [*said["second"], *said["first"]]
+        close: list[object] = [CLOSE, TOGETHER]
+        strength = [*said["strength"]] * 2
+        return _FOREMOST, [one, other, strength, *close, *close, filters.limit - 1]
     conditions = ["margin <= ? AND score + second_score >= ?"]
     values: list[object] = [CLOSE, TOGETHER]
-    for row in _hiding(aim).to_dict("records"):
+    for row in hiding.to_dict("records"):
         conditions.append("predicted = ? AND score <= ?")
         values += [row["predicted"], row["score"]]
     return f"WHERE {' OR '.join(f'({condition})' for condition in conditions)}", values
+
+
+# Images that look alike may drop out later, so only the others count as what fills the queue.
+_FOREMOST = f"""
+JOIN (
+    WITH spoken AS (
+        SELECT unnest(?::VARCHAR[]) AS one, unnest(?::VARCHAR[]) AS other,
+            unnest(?::DOUBLE[]) AS strength
+    ),
+    close AS (
+        SELECT place, alone, pair, margin FROM candidates
+        WHERE margin <= ? AND score + second_score >= ?
+    ),
+    counted AS (SELECT pair, count(*) AS peers FROM close GROUP BY pair),
+    heard AS (
+        SELECT pair, any_value(strength) AS strength
+        FROM candidates JOIN spoken ON predicted = one AND second = other
+        WHERE margin <= ? AND score + second_score >= ? GROUP BY pair
+    ),
+    scored AS (
+        SELECT place, alone, peers, coalesce(strength, 0) - margin AS worth
+        FROM close JOIN counted USING (pair) LEFT JOIN heard USING (pair)
+        WHERE peers >= {PAIR_IMAGES} OR strength IS NOT NULL
+    )
+    SELECT place AS reached, peers FROM scored WHERE worth >= coalesce(
+        (SELECT worth FROM scored WHERE alone ORDER BY worth DESC LIMIT 1 OFFSET ?), worth
+    )
+) ON reached = place
+"""
 
 
 def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
@@ -58,7 +94,9 @@ def _close(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
     scored["evidence"] = scored["topic"].map(said["evidence"]).astype(object)
     scored["strength"] = scored["topic"].map(said["strength"]).astype("float64")
     scored["worth"] = scored["strength"].fillna(0) - close["margin"]
-    enough = scored.groupby("topic")["topic"].transform("size") >= PAIR_IMAGES
+    # `narrow` has counted also what it left out.
+    size = scored.groupby("topic")["topic"].transform("size")
+    enough = close.get("peers", size) >= PAIR_IMAGES
     return scored[enough | scored["evidence"].notna()]
 
 

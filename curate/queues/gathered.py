@@ -36,10 +36,11 @@ DECIDED = {
 USUAL = {"origin": "'real'", "split": "''", "rejected": "false"}
 """What decided columns hold of an image that nobody decided on, where that is not missing."""
 
-BAND = "floor(least(score, 1) * 8)"
-"""Rows of one band of scores lie together, and in it those of one class.
+ORDER = "label IS NULL, alone, floor(least(score, 1) * 8), predicted, score, image_id"
+"""How rows lie: whoever asks for few of them then reads few blocks of the file.
 
-So the lowest scores are in the first rows, and the images of a class in few places.
+Labelled images lie together, and so do those that look alike; of the others those of a band of
+scores, and in it those of a class.
 """
 
 _KINDS = ("label", "origin", "split", "reject")
@@ -110,6 +111,7 @@ QUALIFY row_number() OVER (PARTITION BY image_id ORDER BY run_id DESC, path DESC
 
 _ROWS = """
 CREATE TABLE {target} AS
+SELECT * FROM (
 WITH look AS (SELECT image_id, {measures} FROM looks GROUP BY image_id),
 class AS (
     SELECT name, row_number() OVER () AS class_number
@@ -128,7 +130,8 @@ LEFT JOIN look ON look.image_id = said.image_id
 LEFT JOIN ties ON ties.image_id = said.image_id
 LEFT JOIN decided ON decided.image_id = said.image_id
 LEFT JOIN strays ON strays.astray = said.image_id
-ORDER BY {band}, said.predicted, said.score, said.image_id
+)
+ORDER BY {order}
 """
 
 
@@ -172,7 +175,7 @@ def gather(
             target=target,
             measures=", ".join(f"any_value({name}) AS {name}" for name in MEASURES),
             columns=", ".join(_from(name) for name in CANDIDATE_COLUMNS),
-            band=BAND.replace("score", "said.score"),
+            order=ORDER,
         )
     )
 

@@ -64,9 +64,11 @@ def narrowed(lacking: pd.DataFrame, filters: Filters) -> tuple[str, list[object]
         portion; missing where all do not suffice).
     """
     whole = bool(filters.per_class or filters.diverse or filters.sort)
+    names = list(lacking.index)
     return _NARROWED.format(reached="" if whole else _REACHED), [
-        list(lacking.index),
+        names,
         [int(wanted) * _UNIT - _SLACK for wanted in lacking["wanted"]],
+        names,
         CLOSE,
         *([] if whole else [filters.limit]),
     ]
@@ -75,52 +77,56 @@ def narrowed(lacking: pd.DataFrame, filters: Filters) -> tuple[str, list[object]
 _UNIT, _SLACK = 1 << 32, 1 << 12
 """Worth is added up in whole units: so a sum is the same in any order, in SQL and here."""
 
+# The image id, which decides between equals, is not read here: an image comes at the earliest
+# after those of more worth, and at the latest after its equals. Images that look alike may drop out
+# later, so only the others count as what fills the queue.
 _NARROWED = f"""
 JOIN (
     WITH lacking AS (
-        SELECT unnest(?::VARCHAR[]) AS topic, unnest(?::BIGINT[]) AS wanted
+        SELECT unnest(?::VARCHAR[]) AS name, unnest(?::BIGINT[]) AS wanted,
+            unnest(range(len(?::VARCHAR[]))) AS topic
     ),
     first AS (
-        SELECT image_id, "group", label, predicted AS topic, score AS worth
-        FROM candidates WHERE origin = 'real' AND predicted IN (SELECT topic FROM lacking)
+        SELECT place, alone, topic, wanted, score AS worth
+        FROM candidates JOIN lacking ON name = predicted
+        WHERE origin = 'real' AND label IS DISTINCT FROM name
     ),
     near AS (
-        SELECT image_id, "group", label, second AS topic, second_score AS worth
-        FROM candidates WHERE origin = 'real' AND margin <= ?
-            AND second IN (SELECT topic FROM lacking)
-            AND predicted NOT IN (SELECT topic FROM lacking)
-    ),
-    found AS (
-        SELECT *, floor(worth * {_UNIT} + 0.5)::BIGINT AS units
-        FROM (FROM first UNION ALL FROM near) WHERE label IS DISTINCT FROM topic
+        SELECT place, alone, topic, wanted, second_score AS worth
+        FROM candidates JOIN lacking ON name = second
+        WHERE origin = 'real' AND label IS DISTINCT FROM name AND margin <= ?
+            AND predicted NOT IN (SELECT name FROM lacking)
     ),
     placed AS (
-        SELECT found.*, wanted, row_number() OVER ordered - 1 AS place,
+        SELECT *, row_number() OVER ordered AS nth, rank() OVER ordered - 1 AS earliest,
+            count(*) OVER (ordered RANGE UNBOUNDED PRECEDING) - 1 AS latest,
             sum(units) OVER (ordered ROWS UNBOUNDED PRECEDING) AS covered
-        FROM found JOIN lacking USING (topic)
-        WINDOW ordered AS (PARTITION BY topic ORDER BY worth DESC, image_id)
+        FROM (
+            SELECT *, floor(worth * {_UNIT} + 0.5)::BIGINT AS units
+            FROM (FROM first UNION ALL FROM near)
+        )
+        WINDOW ordered AS (PARTITION BY topic ORDER BY worth DESC)
     ),
     summed AS (
         SELECT topic, count(*) AS peers, sum(units)::BIGINT AS total,
-            min(place) FILTER (WHERE covered >= wanted) + 1 AS looks
+            min(nth) FILTER (WHERE covered >= wanted) AS looks
         FROM placed GROUP BY topic
     ),
     parted AS (
-        SELECT image_id, "group", peers, total, looks,
-            place // coalesce(looks, peers) AS portion
+        SELECT place, alone, peers, total, looks, earliest // coalesce(looks, peers) AS soonest,
+            latest // coalesce(looks, peers) AS portion
         FROM placed JOIN summed USING (topic)
+    ),
+    filled AS (
+        SELECT portion, sum(count(*)) OVER (ORDER BY portion) AS images
+        FROM parted WHERE alone GROUP BY portion
     )
-    SELECT image_id AS reached, peers, total, looks FROM parted {{reached}}
-) ON reached = image_id
+    SELECT place AS reached, peers, total, looks FROM parted {{reached}}
+) ON reached = place
 """
 
-# Of images that look alike one stays, so those that name a group are no more than what stays.
 _REACHED = """
-QUALIFY coalesce(
-    sum((coalesce("group", image_id) = image_id)::INT)
-        OVER (ORDER BY portion RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
-    0
-) < ?
+WHERE soonest <= coalesce((SELECT min(portion) FROM filled WHERE images >= ?), soonest)
 """
 
 

@@ -62,7 +62,8 @@ class Aim:
         For recipes that draw by chance.
     features : DataFrame or None
         image_id, embedding (arrays of one length): of the candidates and of `labelled`, as far as
-        there are any. Only for recipes that need ``features``; never None for these.
+        there are any. Only for recipes that need ``features``; never None for these. For `narrow`
+        those of `labelled` alone.
     labelled : DataFrame or None
         `CANDIDATE_COLUMNS` of the images that have a label (*unknown* is one), whatever the
         filters say. Only for recipes that need ``labelled``.
@@ -86,7 +87,7 @@ Narrow = Callable[[Aim], tuple[str, list[object]]]
 """SQL that follows ``SELECT * FROM candidates``, and its values: leaves out what cannot matter.
 
 It may add columns by a join: `peers` where it leaves out images of a topic, and what `select` can
-no longer compute without these. `candidates` has a column `alone` too: it is alike to no other.
+no longer compute without these. `candidates` has further columns, see `indexed.asked`.
 """
 
 Score = Callable[[pd.DataFrame, Aim], pd.DataFrame]

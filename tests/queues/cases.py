@@ -54,6 +54,12 @@ CANDIDATES = pa.schema(
 )
 """Of candidates, as DuckDB sees them."""
 
+EXTRA = (
+    'row_number() OVER () AS place, count(*) OVER (PARTITION BY "group") = 1 AS alone, '
+    "hash(least(predicted, second), greatest(predicted, second)) AS pair"
+)
+"""What DuckDB knows beside the columns of candidates; see `indexed.asked`."""
+
 _FACTS: dict[str, object] = {
     "label": None,
     "sub_class": None,

@@ -19,9 +19,9 @@ from curate.queues import bounds, choosing
 from curate.queues.choosing import choose, diverse, foremost, one_per_group, per_class, sort
 from curate.queues.filters import Filters
 
-from .cases import CANDIDATES, CLASSES, candidates, features, said
+from .cases import CANDIDATES, CLASSES, EXTRA, candidates, features, said
 
-laws = settings(max_examples=40, deadline=None)
+laws = settings(max_examples=20, deadline=None)
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def test_sql_hands_over_what_is_chosen(
     duck.register("pool", pa.Table.from_pandas(table, schema=CANDIDATES, preserve_index=False))
     tail, values = foremost("score DESC, image_id", filters)
     handed = duck.execute(
-        f"WITH candidates AS (SELECT *, false AS alone FROM pool) FROM candidates {tail}", values
+        f"WITH candidates AS (SELECT *, {EXTRA} FROM pool) FROM candidates {tail}", values
     ).df()
 
     most = filters.limit * (choosing.POOL if filters.diverse else 1)

@@ -20,7 +20,7 @@ from curate.queues.filters import Filters, check_class
 
 from .cases import CANDIDATES, CLASSES
 
-laws = settings(max_examples=60, deadline=None)
+laws = settings(max_examples=30, deadline=None)
 
 
 @pytest.fixture(scope="module")

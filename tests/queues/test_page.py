@@ -112,7 +112,7 @@ def test_a_plan_has_headings_for_each_recipe() -> None:
 
 
 @given(said=st.lists(st.tuples(hostile, hostile, hostile, hostile), min_size=1, max_size=4))
-@settings(max_examples=80)
+@settings(max_examples=30)
 def test_no_name_can_do_anything(said: list[tuple[str, str, str, str]]) -> None:
     """The page has the same elements, whatever the names, and shows each as it is."""
 

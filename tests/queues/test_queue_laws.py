@@ -17,9 +17,9 @@ from curate.core.errors import InputError
 from curate.queues.recipe import QUEUE_COLUMNS, Recipe, compose, unsaid
 from curate.queues.recipes import RECIPES
 
-from .cases import CANDIDATES, Case, cases
+from .cases import CANDIDATES, EXTRA, Case, cases
 
-laws = settings(max_examples=30, deadline=None)
+laws = settings(max_examples=20, deadline=None)
 names = st.sampled_from(sorted(RECIPES))
 
 
@@ -37,7 +37,7 @@ def found(
     duck.register("pool", pa.Table.from_pandas(case.pool, CANDIDATES, preserve_index=False))
     duck.register("classes", pa.Table.from_pandas(case.aim.classes, preserve_index=False))
     conditions, bound = case.aim.filters.conditions()
-    inner = f"SELECT *, false AS alone FROM pool WHERE {' AND '.join(conditions) or 'true'}"
+    inner = f"SELECT *, {EXTRA} FROM pool WHERE {' AND '.join(conditions) or 'true'}"
     query = f"WITH candidates AS ({inner}) SELECT * FROM candidates {tail}"
     return duck.execute(query, [*bound, *values]).df()
 

@@ -18,7 +18,7 @@ from curate.queues.expression import DEEPEST, FUNCTIONS
 from curate.queues.recipe import CANDIDATE_COLUMNS
 from curate.queues.where import COLUMNS, checked
 
-laws = settings(max_examples=80, deadline=None)
+laws = settings(max_examples=50, deadline=None)
 
 TYPES = {"number": "DOUBLE", "text": "VARCHAR", "truth": "BOOLEAN"}
 WHOLE = ("run_id", "label_run", "arrived", "width", "height", "bytes")
