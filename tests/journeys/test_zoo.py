@@ -77,7 +77,7 @@ def test_queues_have_their_columns_and_sheets(demo: Path) -> None:
             "second",
             "second_score",
         ]
-        assert list(table.columns[6:]) == ["reason", "label"]
+        assert list(table.columns[6:]) == ["reason", "label", "topic", "expected"]
         assert len(table)
         assert (table["reason"] != "").all()
         assert (table["label"] == "").all()
