@@ -96,7 +96,7 @@ def import_predictions(
         A class has a name that none can have, or scores that are no numbers or not in order.
     """
     name = source_name or str(source)
-    _check(predictions, name)
+    check_predictions(predictions, name)
     model = _digest(predictions, source)
     known = sorted({*classes, *(one for listed in predictions["classes"] for one in listed)})
     computing = {"model": model, "arch": model_name or "unknown", "classes": known}
@@ -154,7 +154,7 @@ def is_known(library: Library, model: str) -> bool:
         return model in {json.loads(text)["model"] for text in connection.scalars(query)}
 
 
-def _check(predictions: pd.DataFrame, name: str) -> None:
+def check_predictions(predictions: pd.DataFrame, name: str) -> None:
     if predictions.empty:
         raise InputError(name, "there is no prediction in it", "Give a file that has some.")
     faults: dict[str, str] = {}
@@ -179,7 +179,12 @@ def _check(predictions: pd.DataFrame, name: str) -> None:
 def _digest(predictions: pd.DataFrame, source: Path) -> str:
     if source.is_file():
         return file_id(source)
-    said = predictions[["file", "image_id", "classes", "scores"]].to_dict("records")
+    # Not where it lies: a folder that was moved or fetched says the same.
+    root = f"{source.absolute()}/"
+    said = [
+        {**row, "file": row["file"].removeprefix(root)}
+        for row in predictions[["file", "image_id", "classes", "scores"]].to_dict("records")
+    ]
     return sha256(json.dumps(said, default=list).encode()).hexdigest()[:32]
 
 

@@ -137,6 +137,7 @@ def import_(
 
     All faults are listed together, and nothing is changed if there is one.
     """
+    from curate.bulk_id.foreign import check_predictions
     from curate.cli.label import user
     from curate.cli.output import Printer
     from curate.core import paths
@@ -157,6 +158,9 @@ def import_(
             raise InputError(
                 file, "holds no answer and no prediction", "Is anything labelled in it?"
             )
+        if len(incoming.predictions):
+            # Before the answers are taken: a fault of either changes nothing.
+            check_predictions(incoming.predictions, file)
         if len(incoming.answers):
             imported = import_table(
                 place, incoming.answers, file, actor=by or user(), new_classes=new_class or (),

@@ -160,7 +160,10 @@ def queue(
                 _refuse_filters(filters)
                 table = (queues.refresh if refresh else queues.saved)(place, saved)
             elif budget:
-                table = queues.plan(place, budget, filters, **asked, **kept)
+                if of:
+                    _refuse(f"--of {of}", "a plan is about all classes", "Leave --of out.")
+                compared: dict[str, Any] = {"against": _digest(against)} if against else {}
+                table = queues.plan(place, budget, filters, **asked, **compared, **kept)
             else:
                 table = queues.queue(place, recipe, filters, **of_recipe, **kept)
             output.say_queue(printer, table, recipe, saved or save)

@@ -33,6 +33,9 @@ SCHEMES = {
 }
 """Schemes that are opened, and how what opens them is installed."""
 
+GONE = "no such file or directory"
+"""What is said of a URL where nothing is."""
+
 AT_ONCE = 16
 """Requests that are under way at a time."""
 
@@ -417,7 +420,7 @@ def _is_empty(url: bytes) -> bool:
 
 def _said(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
-        return "no such file or directory"
+        return GONE
     if isinstance(error, PermissionError):
         return "permission denied"
     if isinstance(error, OSError) and error.strerror:

@@ -93,8 +93,12 @@ def fetched(url: str) -> Iterator[Path]:
 def _refuse_full(target: bytes) -> None:
     try:
         full = remote.is_folder(target)
-    except NotReadable:
-        return  # nothing is there
+    except NotReadable as error:
+        if str(error).endswith(remote.GONE):
+            return
+        raise InputError(
+            paths.to_text(target), f"cannot be asked for: {error}", "Mend that, and try again."
+        ) from error
     if full:
         raise InputError(
             paths.to_text(target), "is there already", "Give a folder that is new or empty."

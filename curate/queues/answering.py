@@ -19,7 +19,7 @@ from curate.queues.counted import class_counts
 from curate.queues.filters import check_class
 from curate.queues.predicted import Predicted, predicted
 from curate.queues.question import Question
-from curate.queues.recipe import PREDICTION_COLUMNS, Aim, Recipe, compose
+from curate.queues.recipe import Aim, Recipe, compose
 from curate.queues.recipes import recipe_of
 from curate.queues.removal import THRESHOLDS, losses_of
 from curate.queues.yields import Calibration, checked, fitted, foreseen, known_chance
@@ -120,7 +120,7 @@ class Answering:
         """The share of the pool that is more novel than nearly all known images."""
         row = self.asked.execute(
             "SELECT avg((novelty > 1)::INT) FROM everything "
-            f"WHERE {_UNDECIDED} AND novelty IS NOT NULL"
+            f"WHERE {_UNDECIDED} AND novelty IS NOT NULL AND NOT isnan(novelty)"
         ).fetchone()
         return float(row[0] or 0.0) if row else 0.0
 
@@ -172,7 +172,7 @@ class Answering:
                 "Name the other one: --against CKPT.",
             )
         with indexed.asked(self._library, self._other.run_ids) as answering:
-            return pool.said(answering, PREDICTION_COLUMNS)
+            return pool.said(answering, ("predicted", "score"))
 
     def _features(self, wanted: Collection[str]) -> pd.DataFrame:
         """Give the features of images; none where the library has none of this model."""

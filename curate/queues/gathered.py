@@ -114,7 +114,7 @@ CREATE TABLE {target} AS
 SELECT * FROM (
 WITH look AS (SELECT image_id, {measures} FROM looks GROUP BY image_id),
 class AS (
-    SELECT name, row_number() OVER () AS class_number
+    SELECT name, row_number() OVER (ORDER BY name) AS class_number
     FROM (SELECT predicted AS name FROM said UNION SELECT second FROM said) WHERE name IS NOT NULL
 )
 SELECT {columns}, tie IS NULL AS alone,

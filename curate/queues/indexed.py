@@ -213,7 +213,10 @@ def _fill(library: Library, made: Path, run_ids: Sequence[int], state: _State) -
 
 def _forget(folder: Path, model: str, kept: str) -> None:
     """Take away what the index of a model replaces, and those of models indexed long ago."""
-    ages = {path: path.stat().st_mtime for path in folder.glob("*.duckdb")}
+    ages = {}
+    for path in folder.glob("*.duckdb"):
+        with suppress(OSError):  # another process takes away as well
+            ages[path] = path.stat().st_mtime
     others = sorted(
         (path for path in ages if not path.name.startswith(model)), key=ages.__getitem__
     )

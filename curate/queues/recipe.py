@@ -68,8 +68,8 @@ class Aim:
         `CANDIDATE_COLUMNS` of the images that have a label (*unknown* is one), whatever the
         filters say. Only for recipes that need ``labelled``.
     other : DataFrame or None
-        image_id and `PREDICTION_COLUMNS` of the checkpoint that the question compares with. Only
-        for recipes that need ``other``.
+        image_id, predicted and score, by the checkpoint that the question compares with. Only for
+        recipes that need ``other``.
     """
 
     classes: pd.DataFrame

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from curate.core.errors import PolicyError
 from curate.core.names import REJECTED
@@ -166,6 +165,8 @@ def bounds(
     low, high : ndarray of float64, shape (n,)
         0 and 1 where nobody looked.
     """
+    from scipy.stats import beta  # takes as long to import as a queue takes to make
+
     tail = (1 - CONFIDENCE) / 2
     low = np.where(hits > 0, beta.ppf(tail, np.maximum(hits, 1), looks - hits + 1), 0.0)
     missed = looks - hits

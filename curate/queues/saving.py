@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from sqlalchemy import select
 
 from curate.queues.outcomes import outcomes as came_to
 from curate.queues.outcomes import yields_report
 from curate.queues.recipe import QUEUE_COLUMNS
 from curate.queues.yields import Calibration, fitted
-from curate.store import files, offered, queues
+from curate.store import files, offered, queues, schema
 from curate.store.library import Library
 from curate.store.queues import Saved
 
@@ -79,7 +80,8 @@ def saved(library: Library, name: str) -> tuple[Saved, pd.DataFrame]:
     with library.reading() as connection:
         about = queues.saved(connection, name)
         table = queues.images(connection, name)
-        places = files.one_path_each(connection).set_index("image_id")["path"]
+        wanted = select(schema.queued.c.image_id).where(schema.queued.c.name == name)
+        places = files.one_path_each(connection, wanted).set_index("image_id")["path"]
         said = offered.answers(connection, table["image_id"])
     since = said[said["run_id"] > about.run_id].drop_duplicates("image_id", keep="last")
     decided = table["image_id"].isin(since.loc[since["answer"] != "", "image_id"])

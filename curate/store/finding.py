@@ -77,7 +77,7 @@ def find(connection: Connection, rows: Sequence[Named], roots: Sequence[bytes]) 
     for step in (_by_path, _by_id_in_name, _by_content):
         images |= step(connection, {n: p for n, p in places.items() if n not in images})
     rest = {n: rows[n][1] for n in places if n not in images}
-    by_name, several = _by_name(connection, rest)
+    by_name, several = _by_name(connection, rest, frozenset(images.values()))
     images |= by_name
     faults |= several
     for number in left():
@@ -140,9 +140,12 @@ def _content(place: bytes) -> str | None:
 
 
 def _by_name(
-    connection: Connection, files: Mapping[int, str]
+    connection: Connection, files: Mapping[int, str], taken: frozenset[str]
 ) -> tuple[dict[int, str], dict[int, str]]:
-    """Find images by the end of their path; several of one name are a fault that lists them."""
+    """Find images by the end of their path; several of one name are a fault that lists them.
+
+    An image that another row means for certain (`taken`) is not what a mere name stands for.
+    """
     wanted = {os.path.basename(_slashed(text)) for text in files.values()} - {b""}
     known: dict[bytes, list[tuple[bytes, str]]] = {}
     if wanted:
@@ -163,6 +166,10 @@ def _by_name(
             faults[number] = f"file {text!r} may be any of {shown}{more}"
         elif ids:
             (name,) = ids
+            if name in taken:
+                place = paths.to_text(best[0][0])
+                faults[number] = f"file {text!r} is named like {place}, which another row means"
+                continue
             earlier = first.setdefault(frozenset(place for place, _ in best), (number, text))
             if earlier[1] == text:
                 images[number] = name

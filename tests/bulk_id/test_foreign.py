@@ -177,6 +177,17 @@ def test_a_folder_is_told_by_what_it_says(library: Library, ids: dict[str, str])
     assert not is_known(library, "")
 
 
+def test_a_folder_that_was_moved_says_the_same(
+    library: Library, ids: dict[str, str], tmp_path: Path
+) -> None:
+    models = set()
+    for place in (tmp_path / "here", tmp_path / "there"):
+        place.mkdir()
+        table = predictions((str(place / "a.jpg"), ["x"], [0.5]))
+        models.add(import_predictions(library, table, "", (), place).model)
+    assert len(models) == 1
+
+
 @given(st.lists(st.floats(0.001, 1), min_size=2, max_size=5))
 def test_the_entropy_lies_between_none_and_all(scores: list[float]) -> None:
     shares = sorted((score / sum(scores) for score in scores), reverse=True)

@@ -341,3 +341,8 @@ def test_help_needs_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=path, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"--per-class" in done.stdout
+
+
+def test_a_plan_is_about_all_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    Verbs(monkeypatch, pd.DataFrame({"name": [], "recipe": [], "left": []}))
+    assert answer(["queue", "--plan", "budget=5", "--of", "kudu"]) == EXPECTED

@@ -123,3 +123,12 @@ def test_a_table_cannot_make_it_read_from_a_server(
 ) -> None:
     monkeypatch.setattr("curate.core.remote.read", lambda url: pytest.fail("it was read"))
     assert not found(library, [("", "http://host/gone.jpg")], Path("/")).images
+
+
+def test_what_one_row_means_for_certain_no_other_means_by_its_name(
+    library: Library, ids: dict[str, str], tmp_path: Path
+) -> None:
+    name = "deep/cam3/only.jpg"
+    said = found(library, [("", "another/only.jpg"), ("", str(tmp_path / "pool" / name))])
+    assert said.images == {1: ids[name]}
+    assert "another row means" in said.faults[0]
