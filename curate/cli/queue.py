@@ -157,7 +157,8 @@ def queue(
             if follow:
                 output.follow(printer, queues.follow(place, recipe, filters, **of_recipe))
             if saved:
-                _refuse_filters(filters)
+                given = {"--of": of, "--model": model, "--against": against, "--save": save}
+                _refuse_filters(filters, {**given, "--min-count": min_count, "--seed": seed})
                 table = (queues.refresh if refresh else queues.saved)(place, saved)
             elif budget:
                 if of:
@@ -221,9 +222,13 @@ def _refuse_contradictions(
             _refuse(name, f"goes with {partner}", f"Give {partner}, or leave {name} out.")
 
 
-def _refuse_filters(filters: Filters) -> None:
+def _refuse_filters(filters: Filters, others: dict[str, object]) -> None:
+    """Refuse what a saved queue would pass by in silence: it has a question of its own."""
     from curate.queues import Filters
 
+    for name, value in others.items():
+        if value:
+            _refuse(name, "a saved queue has a question of its own", f"Leave {name} out.")
     if filters != Filters():
         _refuse("--saved", "a saved queue has filters of its own", "Leave the other filters out.")
 

@@ -346,3 +346,12 @@ def test_help_needs_nothing_heavy() -> None:
 def test_a_plan_is_about_all_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     Verbs(monkeypatch, pd.DataFrame({"name": [], "recipe": [], "left": []}))
     assert answer(["queue", "--plan", "budget=5", "--of", "kudu"]) == EXPECTED
+
+
+@pytest.mark.parametrize("option", ["--of=kudu", "--save=other", "--seed=3", "--min-count=5"])
+def test_a_saved_queue_has_a_question_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    Verbs(monkeypatch, pd.DataFrame({"name": [], "recipe": [], "left": []}))
+    assert answer(["queue", "--saved", "mine", option]) == EXPECTED
+    assert option.partition("=")[0] in capsys.readouterr().err
