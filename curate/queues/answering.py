@@ -21,7 +21,7 @@ from curate.queues.predicted import Predicted, predicted
 from curate.queues.question import Question
 from curate.queues.recipe import Aim, Recipe, compose
 from curate.queues.recipes import recipe_of
-from curate.queues.removal import THRESHOLDS, losses_of
+from curate.queues.removal import THRESHOLDS, losses
 from curate.queues.yields import Calibration, checked, fitted, foreseen, known_chance
 from curate.store import embeddings
 from curate.store.library import Library
@@ -143,7 +143,7 @@ class Answering:
             f"SELECT count(*), {counts} FROM everything WHERE {_UNDECIDED}"
         ).fetchone()
         total, *up_to = row or (0, *(0 for _ in THRESHOLDS))
-        return losses_of(decided, up_to, total)
+        return losses(decided, up_to, total)
 
     def predicted_pool(self) -> dict[str, int]:
         """Count the undecided images by the class that they are predicted as."""

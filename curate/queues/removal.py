@@ -34,7 +34,10 @@ RULE = "low-score"
 
 
 def losses(
-    decided: pd.DataFrame, pool: pd.Series, thresholds: Sequence[float] = THRESHOLDS
+    decided: pd.DataFrame,
+    up_to: Sequence[int] | NDArray[np.int64],
+    total: int,
+    thresholds: Sequence[float] = THRESHOLDS,
 ) -> pd.DataFrame:
     """Estimate how many wanted images go if all up to a score go.
 
@@ -48,8 +51,10 @@ def losses(
     decided : DataFrame
         score, answer (a class or *unknown*: wanted; *rejected*: not), and recipe (that showed it;
         missing where none did): images that were in the pool when the model predicted them.
-    pool : Series of float
-        The scores of the images that are in the pool now.
+    up_to : sequence of int
+        How many images of the pool have a score up to each threshold.
+    total : int
+        How many images are in the pool.
     thresholds : sequence of float
         Rising, between 0 and 1.
 
@@ -75,31 +80,6 @@ def losses(
             "they rise, from 0 to 1",
             "Give them such as: 0.1 0.2 0.3.",
         )
-    scores = pool.dropna().to_numpy("float64")
-    up_to = np.searchsorted(np.sort(scores), edges, side="right")
-    return losses_of(decided, up_to, len(scores), edges)
-
-
-def losses_of(
-    decided: pd.DataFrame,
-    up_to: Sequence[int] | NDArray[np.int64],
-    total: int,
-    thresholds: Sequence[float] | NDArray[np.float64] = THRESHOLDS,
-) -> pd.DataFrame:
-    """Estimate as `losses`, of a pool that was counted.
-
-    Parameters
-    ----------
-    decided : DataFrame
-        As `losses` takes it.
-    up_to : sequence of int
-        How many images of the pool have a score up to each threshold.
-    total : int
-        How many there are in all.
-    thresholds : sequence of float
-        As `losses` takes them.
-    """
-    edges = np.asarray(thresholds, np.float64)
     whole = np.asarray(up_to, np.int64)
     counts = whole - np.concatenate([np.zeros(1, np.int64), whole[:-1]])
     looked, wanted, fair = _answers(decided, edges)

@@ -11,7 +11,6 @@ from sqlalchemy import select
 from curate.queues.outcomes import outcomes as came_to
 from curate.queues.outcomes import yields_report
 from curate.queues.recipe import QUEUE_COLUMNS
-from curate.queues.yields import Calibration, fitted
 from curate.store import files, offered, queues, schema
 from curate.store.library import Library
 from curate.store.queues import Saved
@@ -137,11 +136,6 @@ def outcomes(library: Library) -> tuple[pd.DataFrame, pd.DataFrame]:
     with library.reading() as connection:
         said = offered.answers(connection, shown["image_id"])
     return came_to(shown, said), shown
-
-
-def calibration(library: Library) -> Calibration:
-    """Learn from all answers to the last queues what looks come to."""
-    return fitted(outcomes(library)[0])
 
 
 def report(library: Library, run_id: int | None = None) -> pd.DataFrame:

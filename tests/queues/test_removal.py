@@ -17,6 +17,7 @@ from curate.queues.removal import (
     CLEANUP_COLUMNS,
     FEW,
     LOSS_COLUMNS,
+    THRESHOLDS,
     bounds,
     buckets,
     cleanup_plan,
@@ -32,9 +33,10 @@ from ..conftest import MakePhoto
 laws = settings(max_examples=20, deadline=None)
 
 
-def told(*asked: Any) -> Any:
-    """Estimate losses, as a table whose cells may be compared with anything."""
-    return losses(*asked)
+def told(answered: pd.DataFrame, scores: pd.Series, thresholds: Any = THRESHOLDS) -> Any:
+    """Estimate losses in a pool of these scores; cells may be compared with anything."""
+    up_to = [int((scores <= edge).sum()) for edge in thresholds]
+    return losses(answered, up_to, len(scores), thresholds)
 
 
 def decided(*said: tuple[float, str, int], recipe: str | None = "random") -> pd.DataFrame:

@@ -12,6 +12,7 @@ import pytest
 from curate.core.errors import InputError
 from curate.queues import saving
 from curate.queues.recipe import QUEUE_COLUMNS
+from curate.queues.yields import fitted
 from curate.scan import scan
 from curate.store import decisions, files, offered, runs
 from curate.store.decisions import Decision
@@ -129,14 +130,16 @@ def test_a_plan_keeps_the_recipe_of_each_image(library: Library, ids: dict[str, 
 
 
 def test_yields_are_learnt_from_the_log(library: Library, ids: dict[str, str], say: Say) -> None:
-    assert saving.calibration(library).of("low-count", pd.Series([0.5]))[0] == pytest.approx(0.5)
+    assert fitted(saving.outcomes(library)[0]).of("low-count", pd.Series([0.5]))[
+        0
+    ] == pytest.approx(0.5)
     assert saving.report(library).empty
     with runs.running(library, "queue", {}, alone=False) as run:
         offered.write(library, run.run_id, queue(ids), recipe="low-count")
     for name, answer in (("a", "kudu"), ("b", "kudu"), ("c", "zebra")):
         say("label", ids[name], answer)
 
-    assert saving.calibration(library).of("low-count", pd.Series([0.5]))[0] > 0.51
+    assert fitted(saving.outcomes(library)[0]).of("low-count", pd.Series([0.5]))[0] > 0.51
     for table in (saving.report(library), saving.report(library, run.run_id)):
         assert list(table.loc[0, ["recipe", "offered", "looked", "got"]]) == [
             "low-count",
