@@ -39,8 +39,8 @@ from benchmarks.discovery_data import Photos, hide, identified, scanned, taken, 
 from benchmarks.novelty import says
 from curate.core.names import UNKNOWN
 from curate.models.checkpoint import Checkpoint, load
-from curate.queues.groups import clusters
-from curate.queues.new_class import EVEN_GAIN, good
+from curate.queues.recipes.groups import clusters
+from curate.queues.recipes.new_class import EVEN_GAIN, good
 from curate.store import views
 from curate.store.library import opened
 

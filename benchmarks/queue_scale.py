@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 
 from curate.core.chunks import batched
 from curate.queues import Filters, queue
-from curate.queues.indexed import FOLDER
+from curate.queues.index.indexed import FOLDER
 from curate.store import decisions, looks, runs, shards
 from curate.store.decisions import Decision
 from curate.store.library import Library, opened

@@ -10,7 +10,8 @@ below the cutoff, and some live on photos that are called staged. Of each other 
 half of them of hidden classes, are labelled *unknown*. A throw-away model and another one, trained
 for one epoch less, say what they see, and every recipe is asked for its queue.
 
-A look is a hit when it gives what the recipe promises, as `curate.queues.outcomes` counts it.
+A look is a hit when it gives what the recipe promises, as
+`curate.queues.expectations.outcomes` counts it.
 Beside each queue, over the same photos: looks by chance, and the obvious one-liner. That is, for
 recipes that promise a class, what is predicted as these classes, the surest first; for all others,
 the lowest scores first. Random looks hit when the photo shows any of the classes that the queue is

@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmarks.throw_away_report import after, passing
 from curate.core.names import REJECTED, UNKNOWN
-from curate.queues.outcomes import HITS
+from curate.queues.expectations.outcomes import HITS
 
 AFTER = (50, 100, 200)
 """Looks after which it is counted."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from curate.queues.filters import Filters
+from curate.queues.expectations.planning import plan
+from curate.queues.filters.filters import Filters
 from curate.queues.page import html_sheet, sheet
-from curate.queues.planning import plan
 from curate.queues.recipe import QUEUE_COLUMNS, Recipe
 from curate.queues.recipes import RECIPES
 from curate.queues.removing import sheets as bucket_sheets

@@ -13,16 +13,17 @@ import pandas as pd
 
 from curate.core.errors import InputError, LibraryError
 from curate.core.names import REJECTED
-from curate.queues import candidates as pool
-from curate.queues import indexed, saving
-from curate.queues.counted import class_counts
-from curate.queues.filters import check_class
+from curate.queues import saving
+from curate.queues.expectations.yields import Calibration, checked, fitted, foreseen, known_chance
+from curate.queues.filters.filters import check_class
+from curate.queues.index import candidates as pool
+from curate.queues.index import indexed
+from curate.queues.index.counted import class_counts
 from curate.queues.predicted import Predicted, predicted
 from curate.queues.question import Question
 from curate.queues.recipe import Aim, Recipe, compose
 from curate.queues.recipes import recipe_of
 from curate.queues.removal import THRESHOLDS, losses
-from curate.queues.yields import Calibration, checked, fitted, foreseen, known_chance
 from curate.store import embeddings
 from curate.store.library import Library
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from curate.core.errors import InputError
-from curate.queues.filters import Filters
+from curate.queues.filters.filters import Filters
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from curate.queues.choosing import choose
-from curate.queues.filters import Filters
+from curate.queues.filters.choosing import choose
+from curate.queues.filters.filters import Filters
 
 QUEUE_COLUMNS = (
     *("image_id", "path", "predicted", "score", "second", "second_score", "reason", "label"),

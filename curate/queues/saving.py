@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import select
 
-from curate.queues.outcomes import outcomes as came_to
-from curate.queues.outcomes import yields_report
+from curate.queues.expectations.outcomes import outcomes as came_to
+from curate.queues.expectations.outcomes import yields_report
 from curate.queues.recipe import QUEUE_COLUMNS
 from curate.store import files, offered, queues, schema
 from curate.store.library import Library

@@ -12,8 +12,8 @@ import pandas as pd
 from curate.core.errors import InputError
 from curate.queues import saving
 from curate.queues.answering import Answering, told
-from curate.queues.filters import Filters
-from curate.queues.planning import PLAN, plan
+from curate.queues.expectations.planning import PLAN, plan
+from curate.queues.filters.filters import Filters
 from curate.queues.predicted import standing
 from curate.queues.question import Question
 from curate.queues.recipe import QUEUE_COLUMNS

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from curate.queues.filters import Filters
+from curate.queues.filters.filters import Filters
 from curate.queues.recipe import CANDIDATE_COLUMNS, PREDICTION_COLUMNS, Aim
 from curate.store import runs, shards
 from curate.store.library import Library

@@ -11,8 +11,8 @@ import pytest
 
 from curate.core.errors import InputError
 from curate.queues import saving
+from curate.queues.expectations.yields import fitted
 from curate.queues.recipe import QUEUE_COLUMNS
-from curate.queues.yields import fitted
 from curate.scan import scan
 from curate.store import decisions, files, offered, runs
 from curate.store.decisions import Decision

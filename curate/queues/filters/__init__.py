@@ -1,0 +1,1 @@
+"""Filters of queues: what a queue is asked to leave out, and what it shows first."""

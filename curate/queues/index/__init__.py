@@ -1,0 +1,1 @@
+"""The index: ten million predictions, with decisions laid over them, that answer at once."""

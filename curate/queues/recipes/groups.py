@@ -1,0 +1,200 @@
+"""Groups of images that are more like each other than like any class that is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from curate.models import novelty
+from curate.queues.filters.spread import directions
+
+LEAST = 3
+"""So many images make a group."""
+
+OFFERED = 50
+"""So many groups are offered at most."""
+
+LEAST_GAIN = 1.0
+"""Groups that gain less are chance, most often: one in twelve was a new class where it was measured
+(docs/discovery.md)."""
+
+COLUMNS = ("image_id", "cluster", "similarity", "beyond", "nearest", "nearest_similarity", "gain")
+
+_BLOCK = 1024
+_ROUNDS = 8
+
+_Floats = NDArray[np.float32]
+_Ints = NDArray[np.int64]
+
+
+def clusters(
+    image_ids: NDArray[Any],
+    features: NDArray[Any],
+    labels: NDArray[Any],
+    known: NDArray[Any],
+    weights: NDArray[np.float64] | None = None,
+) -> pd.DataFrame:
+    """Find groups of images that deserve a class of their own.
+
+    Parameters
+    ----------
+    image_ids : ndarray of str, shape (N,)
+        The images that nobody labelled.
+    features : ndarray of float, shape (N, D)
+        What a model gave of them. Those that are zero or not finite are in no group.
+    labels : ndarray of str, shape (M,)
+        The class of each labelled image; at least one.
+    known : ndarray of float, shape (M, D)
+        The features of the labelled images.
+    weights : ndarray of float, shape (N,), optional
+        How much each image counts in the order of groups, between 0 and 1; 1 when missing.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`, one row an image of a group: cluster (from 1, the one that gains most first),
+        similarity (cosine to the mean of the others in the group), beyond (how much that is above
+        the similarity to what is labelled), nearest (class), nearest_similarity (cosine to the mean
+        of that class), gain (of the group: the sum of `beyond`, weighted). By cluster, the most
+        typical image first. No image is in two groups and no group has fewer than
+        `LEAST` images or gains less than `LEAST_GAIN`.
+
+    Raises
+    ------
+    InputError
+        No labelled image has usable features.
+
+    Notes
+    -----
+    Features are whitened by the covariance within the labelled classes (`models.novelty`), so that
+    what differs between images of one class does not count. A new class is then opened as a
+    facility is (the greedy of D. Hochbaum, Math. Programming 22, 1982): where it would bring most
+    images nearer than their nearest labelled image and the mean of their nearest class are. Its
+    mean moves as in DP-means (B. Kulis and M. Jordan, ICML 2012) until the same images stay. There
+    is no number of clusters to choose and no threshold; but two new classes that are more like each
+    other than like any that is known may come as one. An image's own part in the mean is taken
+    out, so that small groups have no advantage. Memory is that of the pairs that are nearer to each
+    other than to what is labelled; time that of N (N + M) products of features.
+    """
+    order = np.argsort(image_ids.astype(str), kind="stable")
+    image_ids, features = image_ids[order], features[order]
+    counted = np.ones(len(order)) if weights is None else weights[order]
+    names, numbers = np.unique(labels.astype(str), return_inverse=True)
+    rows, taught = _whitened(features, known, numbers)
+    usable = directions(features)[1]
+    means = np.zeros((len(names), rows.shape[1]), np.float32)
+    np.add.at(means, numbers, taught)
+    means = directions(means)[0]
+    at_mean = _nearest(rows, means)
+    least = np.maximum(at_mean[1], _nearest(rows, taught)[1])
+    found = []
+    for members, similarity in _opened(rows, least, usable):
+        beyond = similarity - least[members]
+        found.append(
+            pd.DataFrame(
+                {
+                    "image_id": image_ids[members],
+                    "similarity": similarity,
+                    "beyond": beyond,
+                    "nearest": names[at_mean[0][members]],
+                    "nearest_similarity": at_mean[1][members],
+                    "gain": float((beyond * counted[members]).sum()),
+                }
+            )
+        )
+    # Stable: between groups of equal gain, the one found first.
+    found.sort(key=lambda group: -group["gain"].iloc[0])
+    worthy = [group for group in found if group["gain"].iloc[0] >= LEAST_GAIN]
+    numbered = [group.assign(cluster=at) for at, group in enumerate(worthy, 1)]
+    if not numbered:
+        return pd.DataFrame(columns=list(COLUMNS)).astype({"cluster": "int64", "gain": "float64"})
+    return pd.concat(numbered, ignore_index=True)[list(COLUMNS)]
+
+
+def _whitened(
+    features: NDArray[Any], known: NDArray[Any], numbers: _Ints
+) -> tuple[_Floats, _Floats]:
+    said = novelty.fit(known, numbers, known)
+    damped = said.damped.astype(np.float32)
+
+    def whiten(rows: NDArray[Any]) -> _Floats:
+        unit, usable = directions(rows)
+        moved = unit - said.centre
+        moved[~usable] = 0
+        return directions(moved - (moved @ damped) @ damped.T)[0]
+
+    return whiten(features), whiten(known)
+
+
+def _nearest(rows: _Floats, others: _Floats) -> tuple[_Ints, _Floats]:
+    """Give for each row which other is nearest, and its cosine."""
+    at, cosine = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.float32)
+    for begin in range(0, len(rows), _BLOCK):
+        cosines = rows[begin : begin + _BLOCK] @ others.T
+        at[begin : begin + _BLOCK] = cosines.argmax(axis=1)
+        cosine[begin : begin + _BLOCK] = cosines.max(axis=1)
+    return at, cosine
+
+
+def _opened(
+    rows: _Floats, least: _Floats, usable: NDArray[np.bool_]
+) -> list[tuple[_Ints, _Floats]]:
+    """Open groups until nothing gains; give the rows of each, the most typical first."""
+    votes = _votes(rows, least, usable)
+    by_voter = votes.T.tocsr()
+    mass = np.asarray(votes.sum(axis=1)).ravel()
+    left = usable.copy()
+    found: list[tuple[_Ints, _Floats]] = []
+    while len(found) < OFFERED:
+        seed = int(mass.argmax()) if len(mass) else 0
+        if not len(mass) or mass[seed] <= 1e-6:
+            break
+        inside = np.zeros(len(rows), bool)
+        inside[votes[[seed]].indices] = True
+        inside[seed] = True
+        inside, similarity = _settled(rows, least, left, inside & left)
+        members = np.flatnonzero(inside)
+        if len(members) < LEAST:
+            members = np.array([seed])
+        else:
+            members = members[np.argsort(-similarity[members], kind="stable")]
+            found.append((members, similarity[members]))
+        left[members] = False
+        mass -= np.asarray(by_voter[members].sum(axis=0)).ravel()
+        mass[members] = -np.inf
+    return found
+
+
+def _settled(
+    rows: _Floats, least: _Floats, left: NDArray[np.bool_], inside: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], _Floats]:
+    """Let the images that are nearer to a group's mean than to what is labelled be the group."""
+    for _ in range(_ROUNDS):
+        total = rows[inside].sum(axis=0)
+        along = rows @ total
+        # Without the image itself: |total - row|² = |total|² - 2 row·total + 1.
+        own = inside.astype(np.float32)
+        length = np.maximum(total @ total - 2 * along * own + own, 1e-12)
+        similarity = (along - own) / np.sqrt(length)
+        fits = left & (similarity > least)
+        if fits.sum() < LEAST or (fits == inside).all():
+            return fits, similarity
+        inside = fits
+    return fits, similarity
+
+
+def _votes(rows: _Floats, least: _Floats, usable: NDArray[np.bool_]) -> sparse.csr_matrix:
+    """Say how much nearer each image (column) is to each other one than to what is labelled."""
+    parts = []
+    for begin in range(0, len(rows), _BLOCK):
+        gained = rows[begin : begin + _BLOCK] @ rows.T - least
+        at = np.arange(len(gained))
+        gained[at, begin + at] = 0
+        gained[:, ~usable] = 0
+        gained[~usable[begin : begin + _BLOCK]] = 0
+        parts.append(sparse.csr_matrix(np.maximum(gained, 0)))
+    return sparse.vstack(parts, "csr") if parts else sparse.csr_matrix((0, 0), dtype=np.float32)

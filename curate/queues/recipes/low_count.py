@@ -1,0 +1,72 @@
+"""Low-count: images that may bring a thin class over min-count.
+
+A class is thin when it counts between 3/4 and 5/4 of min-count in real groups (or images, where
+the split counts images): it just misses the cutoff, or just made it. Its candidates are the images
+that are predicted as it, and those where it comes second by a hair; they come by `portions`.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from curate.queues.recipe import Aim
+from curate.queues.recipes import portions
+
+PROMISE = "the class of the topic"
+
+
+def thin(classes: pd.DataFrame, min_count: int) -> pd.DataFrame:
+    """Find the classes that just miss or just made the cutoff.
+
+    Parameters
+    ----------
+    classes : DataFrame
+        As `facts.class_counts` gives it.
+    min_count : int
+        The cutoff.
+
+    Returns
+    -------
+    DataFrame
+        By class name: real (what counts), unit (groups, or images where each is alone), short (of
+        min-count, at least 0), wanted (images up to min-count, or up to 5/4 of it where min-count
+        is reached).
+    """
+    counted = portions.counted(classes)
+    near = (4 * counted["real"] >= 3 * min_count) & (4 * counted["real"] < 5 * min_count)
+    found = counted[near]
+    short = (min_count - found["real"]).clip(lower=0)
+    roomy = -(-5 * min_count // 4) - found["real"]
+    return found.assign(short=short, wanted=short.where(short > 0, roomy))
+
+
+def narrow(aim: Aim) -> tuple[str, list[object]]:
+    """Only what a thin class comes first or second in."""
+    return portions.narrowed(thin(aim.classes, aim.min_count), aim.filters)
+
+
+def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
+    """How likely an image is of a thin class; the class is the topic."""
+    return portions.likely(candidates, thin(aim.classes, aim.min_count))
+
+
+def select(scored: pd.DataFrame, aim: Aim) -> pd.DataFrame:
+    """By portions, those that close a gap first."""
+    return portions.in_portions(scored, thin(aim.classes, aim.min_count))
+
+
+def reason(chosen: pd.DataFrame, aim: Aim) -> list[str]:
+    """Say where the class stands, and what the image is worth.
+
+    Such as ``gazelle: 38 of 40 real images, 2 short; score 0.83 (61 candidates, about 34 expected
+    right)``.
+    """
+    return [
+        f"{portions.standing(row, aim.min_count)}; {portions.chance(row)}"
+        for row in chosen.to_dict("records")
+    ]
+
+
+def expect(chosen: pd.DataFrame, _: Aim) -> pd.Series:
+    """The score of the topic."""
+    return portions.probability(chosen)

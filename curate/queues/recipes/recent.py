@@ -1,0 +1,24 @@
+"""Recent: what arrived last comes first, run by run of the scan."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from curate.queues.filters.choosing import foremost
+from curate.queues.recipe import Aim
+
+
+def narrow(aim: Aim) -> tuple[str, list[object]]:
+    """Only as many as are wanted."""
+    return foremost("arrived DESC, image_id", aim.filters)
+
+
+def score(candidates: pd.DataFrame, _: Aim) -> pd.DataFrame:
+    """The run that saw the image first."""
+    return pd.DataFrame({"worth": candidates["arrived"], "topic": candidates["predicted"]})
+
+
+def reason(chosen: pd.DataFrame, _: Aim) -> list[str]:
+    """Such as ``arrived in run 12; antelope 0.83``."""
+    columns = chosen[["arrived", "predicted", "score"]].itertuples(index=False)
+    return [f"arrived in run {run}; {name} {score:.2f}" for run, name, score in columns]

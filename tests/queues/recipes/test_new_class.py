@@ -1,0 +1,277 @@
+"""New classes: planted groups are found, known classes make none, and no order counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from curate.core.errors import InputError
+from curate.queues.filters.filters import Filters
+from curate.queues.recipe import Aim, Recipe, compose
+from curate.queues.recipes import groups, new_class
+from curate.queues.recipes.groups import COLUMNS, LEAST, LEAST_GAIN, clusters
+
+from ..cases import candidates, counts, said
+
+laws = settings(max_examples=20, deadline=None)
+seeds = st.integers(0, 399)
+
+WIDTH = 48
+NEW_CLASS = Recipe(
+    "new classes",
+    new_class.narrow,
+    new_class.score,
+    new_class.select,
+    new_class.reason,
+    new_class.expect,
+)
+
+
+class Planted:
+    """Images of known classes, some labelled, and of new ones, drawn around middles."""
+
+    def __init__(self, seed: int, known: int = 16, new: tuple[int, ...] = (12, 8)) -> None:
+        random = np.random.default_rng(seed)
+        middles = random.normal(size=(known + len(new), WIDTH))
+        # Each new class is something like a known one, as animals are.
+        middles[known:] += middles[: len(new)]
+        labelled = np.repeat(np.arange(known), 8)
+        sizes = np.array([4] * known + list(new))
+        pool = np.repeat(np.arange(len(sizes)), sizes)
+        self.known = middles[labelled] + random.normal(0, 0.5, (len(labelled), WIDTH))
+        self.labels = np.array([f"class {number}" for number in labelled], object)
+        self.pool = middles[pool] + random.normal(0, 0.5, (len(pool), WIDTH))
+        self.truth = pool
+        self.ids = np.array([f"p{at:03d}" for at in random.permutation(len(pool))], object)
+
+    def found(self) -> pd.DataFrame:
+        return clusters(self.ids, self.pool, self.labels, self.known)
+
+    def of(self, image_ids: pd.Series) -> list[int]:
+        truth = dict(zip(self.ids, self.truth, strict=True))
+        return [int(truth[image_id]) for image_id in image_ids]
+
+
+@laws
+@given(seed=seeds)
+def test_planted_groups_are_found_and_nothing_else(seed: int) -> None:
+    planted = Planted(seed)
+    found = planted.found()
+
+    assert [len(set(planted.of(ids))) for _, ids in found.groupby("cluster")["image_id"]] == [1, 1]
+    assert sorted(planted.of(found["image_id"])) == [16] * 12 + [17] * 8
+
+
+@laws
+@given(seed=seeds)
+def test_known_classes_alone_make_no_group(seed: int) -> None:
+    assert Planted(seed, new=()).found().empty
+
+
+@laws
+@given(seed=seeds, count=st.integers(0, 40), spread=st.sampled_from([0.0, 0.1, 1.0, 5.0]))
+def test_groups_are_whole_apart_and_in_order(seed: int, count: int, spread: float) -> None:
+    random = np.random.default_rng(seed)
+    pool = random.normal(size=(5, 8))[random.integers(0, 5, count)]
+    pool = pool + random.normal(0, spread, pool.shape)
+    ids = np.array([f"{at:02d}" for at in range(count)], object)
+    known = random.normal(size=(6, 8))
+    found = clusters(ids, pool, np.array(list("aabbcc"), object), known)
+
+    assert tuple(found.columns) == COLUMNS
+    assert found["image_id"].is_unique
+    assert set(found["image_id"]) <= set(ids)
+    assert found["cluster"].is_monotonic_increasing
+    sizes = found["cluster"].value_counts()
+    assert sizes.empty or (
+        sizes.min() >= LEAST and set(sizes.index) == set(range(1, len(sizes) + 1))
+    )
+    gains = found.groupby("cluster")["gain"].first()
+    assert gains.is_monotonic_decreasing
+    assert (gains >= LEAST_GAIN).all()
+    assert (found["beyond"] > 0).all()
+    assert (found.groupby("cluster")["similarity"].diff().dropna() <= 0).all()
+
+
+@laws
+@given(seed=seeds)
+def test_neither_the_order_of_rows_nor_their_length_nor_their_names_count(seed: int) -> None:
+    planted = Planted(seed)
+    found = planted.found()
+    random = np.random.default_rng(seed + 1)
+    here, there = random.permutation(len(planted.ids)), random.permutation(len(planted.labels))
+    renamed = np.array([f"z{image_id[::-1]}" for image_id in planted.ids], object)
+    other = clusters(
+        renamed[here],
+        planted.pool[here] * random.uniform(0.1, 9, (len(here), 1)),
+        planted.labels[there],
+        planted.known[there],
+    )
+
+    def said_of(table: pd.DataFrame) -> list[tuple[str, set[str]]]:
+        return [(str(at), set(ids)) for at, ids in table.groupby("cluster")["image_id"]]
+
+    names = dict(zip(renamed, planted.ids, strict=True))
+    other["image_id"] = other["image_id"].map(names)
+    assert said_of(other) == said_of(found)
+
+
+def test_images_without_a_direction_are_in_no_group() -> None:
+    planted = Planted(1)
+    planted.pool[[0, 64, 65]] = np.array([[np.nan], [0], [np.inf]])
+    found = planted.found()
+
+    assert not set(found["image_id"]) & set(planted.ids[[0, 64, 65]])
+    assert sorted(planted.of(found["image_id"])) == [16] * 10 + [17] * 8
+
+
+def test_no_images_and_no_features_of_what_is_labelled() -> None:
+    planted = Planted(2)
+    none = clusters(planted.ids[:0], planted.pool[:0], planted.labels, planted.known)
+    assert none.empty
+    assert tuple(none.columns) == COLUMNS
+    with pytest.raises(InputError):
+        clusters(planted.ids, planted.pool, planted.labels, np.full_like(planted.known, np.nan))
+
+
+def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = Planted(3)
+    whole = planted.found()
+    monkeypatch.setattr(groups, "_BLOCK", 7)
+    assert_frame_equal(planted.found(), whole, rtol=1e-4)
+
+
+def test_no_more_groups_than_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "OFFERED", 1)
+    assert set(Planted(4).found()["cluster"]) == {1}
+
+
+def test_weights_order_groups_and_choose_none() -> None:
+    planted = Planted(5)
+    worse = np.where(planted.truth == 16, 0.4, 1.0)
+    found = clusters(planted.ids, planted.pool, planted.labels, planted.known, worse)
+
+    assert len(found) == 20
+    assert planted.of(found["image_id"])[0] == 17
+    assert found["gain"].nunique() == 2
+
+
+def question(planted: Planted) -> tuple[pd.DataFrame, Aim]:
+    """The candidates and the aim that the planted images make."""
+    pool = candidates(*(said(image_id, "class 0", 0.5) for image_id in planted.ids))
+    ids = [f"l{at:02d}" for at in range(len(planted.labels))]
+    labelled = candidates(
+        *(
+            said(i, "class 0", 0.9, label=label)
+            for i, label in zip(ids, planted.labels, strict=True)
+        )
+    )
+    features = pd.DataFrame(
+        {
+            "image_id": [*planted.ids, *ids],
+            "embedding": list(np.concatenate([planted.pool, planted.known]).astype(np.float16)),
+        }
+    )
+    aim = Aim(counts(), 40, Filters(), features=features, labelled=labelled)
+    return pool, aim
+
+
+def test_a_queue_offers_group_by_group_and_says_why() -> None:
+    planted = Planted(6)
+    queue = compose(NEW_CLASS, *question(planted))
+
+    assert planted.of(queue["image_id"]) == [16] * 12 + [17] * 8
+    assert queue["topic"].tolist() == ["new 1"] * 12 + ["new 2"] * 8
+    assert (
+        queue["reason"]
+        .str.fullmatch(
+            r"new [12]: (12|8) images alike \(0\.\d\d\), nearest class class \d+ \(-?0\.\d\d\)"
+        )
+        .all()
+    )
+    assert queue["expected"].between(0, 1).all()
+    assert queue.groupby("topic")["expected"].nunique().tolist() == [1, 1]
+    assert queue["expected"].is_monotonic_decreasing
+
+
+def test_ten_groups_come_in_the_order_of_numbers() -> None:
+    queue = compose(NEW_CLASS, *question(Planted(7, known=20, new=(12,) * 11)))
+    assert queue["topic"].unique().tolist() == [f"new {number}" for number in range(1, 12)]
+
+
+def test_only_candidates_are_offered_whatever_has_features() -> None:
+    planted = Planted(8)
+    pool, aim = question(planted)
+    some = pool[np.array(planted.truth) != 16]
+    queue = compose(NEW_CLASS, some, aim)
+    assert set(planted.of(queue["image_id"])) == {17}
+
+
+def test_the_most_novel_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = Planted(9)
+    pool, aim = question(planted)
+    pool["novelty"] = np.where(np.array(planted.truth) == 17, 2.0, np.nan)
+    monkeypatch.setattr(new_class, "MOST", 8)
+    assert set(planted.of(compose(NEW_CLASS, pool, aim)["image_id"])) == {17}
+
+
+def test_junk_counts_less_than_good_photos() -> None:
+    planted = Planted(10)
+    pool, aim = question(planted)
+    assert aim.labelled is not None
+    aim.labelled["quality"] = 0.8
+    pool["quality"] = np.where(np.array(planted.truth) == 16, 0.1, 0.8)
+    queue = compose(NEW_CLASS, pool, aim)
+    assert planted.of(queue["image_id"])[0] == 17
+
+
+@pytest.mark.parametrize(
+    ("pool", "labelled", "expected"),
+    [
+        ([0.8, 0.4, 0.0], [0.8, 0.8], [1, 0.125, 0]),
+        ([None, 0.2], [None, None], [1, 1]),
+        ([0.9], [0.0, 0.0], [1]),
+        ([], [], []),
+    ],
+)
+def test_how_good(pool: list[float], labelled: list[float], expected: list[float]) -> None:
+    found = new_class.good(pd.Series(pool, dtype=object), pd.Series(labelled, dtype=object))
+    assert found == pytest.approx(expected)
+
+
+def test_unknown_is_not_a_class_and_hides_nothing() -> None:
+    planted = Planted(11)
+    pool, aim = question(planted)
+    strangers = np.array(planted.truth) == 16
+    unknown = pool[strangers].head(2).assign(label="unknown")
+    aim = replace(aim, labelled=pd.concat([aim.labelled, unknown]))
+    queue = compose(NEW_CLASS, pool[~pool["image_id"].isin(unknown["image_id"])], aim)
+    assert planted.of(queue["image_id"]).count(16) == 10
+
+
+@pytest.mark.parametrize("missing", ["all", "of the pool", "of the labelled"])
+def test_without_features_it_says_how_to_get_them(missing: str) -> None:
+    planted = Planted(12)
+    pool, aim = question(planted)
+    assert aim.features is not None
+    ours = aim.features["image_id"].str.startswith("p")
+    left = {"all": None, "of the pool": aim.features[~ours], "of the labelled": aim.features[ours]}
+    with pytest.raises(InputError, match="curate bulk-id --model CKPT --embeddings"):
+        compose(NEW_CLASS, pool, replace(aim, features=left[missing]))
+
+
+def test_without_a_label_nothing_is_new() -> None:
+    pool, aim = question(Planted(13))
+    with pytest.raises(InputError, match="no image has a label"):
+        compose(NEW_CLASS, pool, replace(aim, labelled=aim.labelled.head(0)))  # type: ignore[union-attr]
+
+
+def test_no_candidates_make_an_empty_queue() -> None:
+    pool, aim = question(Planted(14))
+    assert compose(NEW_CLASS, pool.head(0), aim).empty

@@ -1,0 +1,85 @@
+"""What SQL counts of the images that it leaves out, and what it leaves out."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from curate.queues.filters.filters import Filters
+from curate.queues.recipes import portions
+
+from ..cases import CANDIDATES, EXTRA, candidates, said
+
+LACKING = pd.DataFrame(
+    {"real": [38, 30], "unit": "images", "short": [2, 10], "wanted": [2, 10]},
+    index=["gazelle", "kudu"],
+)
+
+
+def narrowed(table: pd.DataFrame, filters: Filters) -> pd.DataFrame:
+    tail, values = portions.narrowed(LACKING, filters)
+    with duckdb.connect() as duck:
+        duck.register("pool", pa.Table.from_pandas(table, CANDIDATES, preserve_index=False))
+        found: pd.DataFrame = duck.execute(
+            f"WITH candidates AS (SELECT *, {EXTRA} FROM pool) SELECT * FROM candidates {tail}",
+            values,
+        ).df()
+    return found.sort_values("image_id", ignore_index=True)
+
+
+def many(number: int, score: float) -> pd.DataFrame:
+    return candidates(*(said(f"{n:03d}", "gazelle", score - n / 1e4) for n in range(number)))
+
+
+def test_it_counts_what_it_leaves_out() -> None:
+    table = many(100, 0.5)
+
+    found = narrowed(table, Filters(limit=6))
+
+    # 5 images cover the 2 that are wanted; two portions hold the 6 that the queue has room for.
+    assert list(found["image_id"]) == [f"{n:03d}" for n in range(10)]
+    assert set(found["peers"]) == {100}
+    assert set(found["looks"]) == {5}
+    assert found["total"][0] / (1 << 32) == pytest.approx(table["score"].sum())
+
+
+def test_a_class_with_too_few_candidates_is_one_portion() -> None:
+    found = narrowed(many(3, 0.5), Filters(limit=1))
+
+    assert len(found) == 3
+    assert found["looks"].isna().all()
+
+
+def test_images_that_look_alike_do_not_use_up_the_room() -> None:
+    alike = [said(f"{n:03d}", "gazelle", 0.9 - n / 1e4, group="000") for n in range(20)]
+    others = [said(f"{n:03d}", "gazelle", 0.5 - n / 1e4) for n in range(20, 30)]
+
+    found = narrowed(candidates(*alike, *others), Filters(limit=2))
+
+    assert "020" in set(found["image_id"])
+
+
+@pytest.mark.parametrize("filters", [Filters(limit=1, per_class=1), Filters(limit=1, sort="score")])
+def test_where_all_are_needed_all_come(filters: Filters) -> None:
+    assert len(narrowed(many(100, 0.5), filters)) == 100
+
+
+def test_the_second_class_counts_where_it_is_close_and_the_first_lacks_nothing() -> None:
+    found = narrowed(
+        candidates(
+            said("a", "zebra", 0.5, "kudu", 0.4),
+            said("b", "zebra", 0.7, "kudu", 0.2),
+            said("c", "gazelle", 0.5, "kudu", 0.4),
+            said("d", "kudu", 0.5, origin="staged"),
+            said("e", "kudu", 0.5, label="kudu"),
+            said("f", "zebra", 0.9),
+        ),
+        Filters(),
+    )
+
+    assert list(found["image_id"]) == ["a", "c"]
+    assert list(found["peers"]) == [1, 1]
+    assert list(np.round(found["total"] / (1 << 32), 3)) == [0.4, 0.5]
