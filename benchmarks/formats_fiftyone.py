@@ -4,12 +4,13 @@ Run by hand, in an environment with FiftyOne, pandas, pyarrow and Pillow::
 
     PYTHONPATH=. python benchmarks/formats_fiftyone.py
 
-Its importers and exporters need no MongoDB; `fo.Dataset` does, and is tried where one answers.
+Its importers and exporters need no MongoDB; `fo.Dataset` does, and is tried where one answers:
+``FIFTYONE_DATABASE_URI=mongodb://127.0.0.1:27017`` names one that runs already, and
+``FIFTYONE_DATABASE_VALIDATION=false`` lets it be older than version 6.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +21,7 @@ from PIL import Image
 
 from curate.formats import fiftyone
 from curate.formats.exchange import OUT_COLUMNS, Outgoing
+from curate.formats.incoming import id_in
 
 LABELS = ("cat", "", "tiger's eye, 鹿", "1", "")
 
@@ -35,7 +37,7 @@ def made(folder: Path) -> Outgoing:
         row |= {"label": label, "top_classes": [], "top_scores": [], "score": float("nan")}
         row |= {"predicted": "cat", "score": 0.75} if number in (0, 1) else {}
         rows.append(row)
-    return Outgoing(pd.DataFrame(rows), tuple(sorted({*LABELS} - {""})))
+    return Outgoing(pd.DataFrame(rows), tuple(sorted({*LABELS} - {""})), "m1")
 
 
 def read_there(importer: Any) -> dict[str, Any]:
@@ -82,13 +84,57 @@ def main() -> None:
         expected = dict(zip(held["image_id"], held["label"], strict=True))
         assert dict(zip(answers["image_id"], answers["label"], strict=True)) == expected, answers
         print(f"fiftyone {fo.__version__}: both ways, by its importers and exporters", flush=True)
-        try:
-            dataset = fo.Dataset.from_dir(
-                str(folder / "out"), dataset_type=fo.types.FiftyOneImageClassificationDataset
-            )
-        except fo.core.config.FiftyOneConfigError as error:
-            sys.exit(f"no fo.Dataset: {str(error).splitlines()[0]}")
-        print(f"fo.Dataset: {len(dataset)} samples")
+        print(through_a_dataset(fo, folder, sent), flush=True)
+
+
+def through_a_dataset(fo: Any, folder: Path, sent: Outgoing) -> str:
+    """Load labels and predictions into a `fo.Dataset`, change one label, and take both back."""
+    kind = fo.types.FiftyOneImageClassificationDataset
+    try:
+        dataset = fo.Dataset.from_dir(str(folder / "out"), dataset_type=kind)
+    except (fo.core.config.FiftyOneConfigError, ConnectionError) as error:
+        return f"no fo.Dataset: {str(error).splitlines()[0]}"
+    dataset.merge_dir(
+        str(folder / "out"),
+        dataset_type=kind,
+        labels_path="predictions.json",
+        label_field="predictions",
+    )
+    assert len(dataset) == len(LABELS), dataset
+    by_id = {id_in(sample.filepath): sample for sample in dataset}
+    ids = list(sent.table["image_id"])
+    assert len(by_id) == len(LABELS), by_id
+    changed = by_id[ids[0]]
+    changed.ground_truth.label = "1"
+    changed.save()
+    new = by_id[ids[1]]
+    new["ground_truth"] = fo.Classification(label="cat")
+    new.save()
+    for field in ("ground_truth", "predictions"):
+        dataset.export(
+            str(folder / field),
+            dataset_type=kind,
+            label_field=field,
+            include_confidence=True,
+            include_attributes=True,
+        )
+    answers = fiftyone.read(folder / "ground_truth").answers.set_index("image_id")
+    expected = {ids[0]: ("1", "cat"), ids[1]: ("cat", "")}
+    expected |= {ids[n]: (LABELS[n], LABELS[n]) for n in (2, 3)}
+    found = {name: (row["label"], row["was"]) for name, row in answers.iterrows()}
+    assert found == expected, found
+    back = fiftyone.read(folder / "predictions")
+    assert back.model == "m1", back
+    assert sorted(back.predictions["image_id"]) == sorted(ids[:2]), back.predictions
+    assert back.answers.empty, back.answers
+    dataset.export(str(folder / "bare"), dataset_type=kind, label_field="ground_truth")
+    bare = fiftyone.read(folder / "bare").answers
+    assert list(bare["was"].unique()) == [""], bare
+    dataset.delete()
+    return (
+        f"fo.Dataset: {len(LABELS)} samples; {len(found)} labels and {len(back.predictions)} "
+        "predictions of our model come back, each label with what it was"
+    )
 
 
 if __name__ == "__main__":

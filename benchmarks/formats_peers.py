@@ -62,7 +62,9 @@ def same(read: Incoming, sent: Outgoing) -> str:
     found = dict(zip(read.answers["image_id"], read.answers["label"], strict=True))
     known = wanted(sent)
     right = sum(found.get(name) == label for name, label in known.items())
-    return f"{right} of {len(known)} labels back by image id, {len(read.answers) - right} others"
+    was = (read.answers["was"] == read.answers["label"]).sum()
+    others = len(read.answers) - right
+    return f"{right} of {len(known)} labels back by image id ({was} as they were), {others} others"
 
 
 def ignore(_: int) -> None:
@@ -109,12 +111,9 @@ def pycocotools(sent: Outgoing, place: Path) -> str:
     names = {one["id"]: one["name"] for one in found.loadCats(found.getCatIds())}
     ids = {one["id"]: one["curate_id"] for one in found.loadImgs(found.getImgIds())}
     annotations = found.loadAnns(found.getAnnIds())
-    labels = {
-        ids[one["image_id"]]: names[one["category_id"]] for one in annotations if "score" not in one
-    }
+    labels = {ids[one["image_id"]]: names[one["category_id"]] for one in annotations}
     assert labels == wanted(sent)
-    scored = [one for one in annotations if "score" in one]
-    results = import_module("pycocotools.coco").COCO.loadRes(found, scored)
+    results = found.loadRes(str(coco.beside(place / "coco.json")))
     boxes = len(found.getAnnIds(areaRng=[199, 201]))
     return f"{len(labels)} labels, {len(results.anns)} results with scores, {boxes} subjects' boxes"
 

@@ -147,7 +147,7 @@ def import_(
     from curate.store.library import opened
 
     printer = Printer(as_json)
-    kind = format_of(format_)
+    kind, name = format_of(format_), _shown(file)
     with opened(library) as place, _local(file) as local:
         incoming = _read(kind, format_, local)
         beside = [paths.absolute(local.parent if local.is_file() else local)]
@@ -156,14 +156,14 @@ def import_(
             printer.say(f"({note})")
         if incoming.answers.empty and incoming.predictions.empty:
             raise InputError(
-                file, "holds no answer and no prediction", "Is anything labelled in it?"
+                name, "holds no answer and no prediction", "Is anything labelled in it?"
             )
         if len(incoming.predictions):
             # Before the answers are taken: a fault of either changes nothing.
-            check_predictions(incoming.predictions, file)
+            check_predictions(incoming.predictions, name)
         if len(incoming.answers):
             imported = import_table(
-                place, incoming.answers, file, actor=by or user(), new_classes=new_class or (),
+                place, incoming.answers, name, actor=by or user(), new_classes=new_class or (),
                 roots=roots,
             )  # fmt: skip
             printer.facts(labels=imported.counts)
@@ -183,6 +183,13 @@ def _read(kind: Format, name: str, local: Path) -> Incoming:
         raise InputError(f"format {name!r}", "is only written", "Give another --format.")
     with progress("Reading", None):
         return kind.read(local)
+
+
+def _shown(file: str) -> str:
+    """Name a file or a URL as it may be written down: without a signature."""
+    from curate.core import urls
+
+    return os.fsdecode(urls.shown(os.fsencode(file)))
 
 
 @contextmanager
@@ -220,7 +227,13 @@ def _take_predictions(
         return
     with progress("Taking predictions", None):
         imported = import_predictions(
-            library, incoming.predictions, incoming.model, (), local, source_name=file, roots=roots
+            library,
+            incoming.predictions,
+            incoming.model,
+            (),
+            local,
+            source_name=_shown(file),
+            roots=roots,
         )
     printer.facts(predictions=imported.counts, model=imported.model, unfound=imported.unfound)
     said = ", ".join(f"{count:,} {name}" for name, count in imported.counts.items())

@@ -9,9 +9,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from curate.core import names
+from curate.core.durations import duration
 from curate.core.errors import ConfigError, FaultsError
 from curate.core.files import describe
-from curate.core.remote import SCHEMES
+from curate.core.urls import SCHEMES
 
 FILE = "curate.toml"
 
@@ -113,6 +114,51 @@ class Sources(_Section):
         return asked
 
 
+class CleanupRule(_Section):
+    """``[cleanup.rules.NAME]``: see `curate.cleanup.policy.Rule`.
+
+    Every other key is a filter of queues, which whoever makes queues checks.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    recipe: str
+    older_than: str = "0d"
+    limit: int | None = Field(default=None, ge=1)
+    action: Literal["quarantine", "list"] = "quarantine"
+
+    @field_validator("older_than")
+    @classmethod
+    def _length(cls, asked: str) -> str:
+        duration(asked)
+        return asked
+
+
+class Cleanup(_Section):
+    """``[cleanup]``: see `curate.cleanup.policy.Policy`."""
+
+    quarantine: str = ""
+    grace: str = "30d"
+    max_share: float = Field(default=0.1, gt=0, le=1)
+    surge: float = Field(default=10, ge=1, allow_inf_nan=False)
+    rules: dict[str, CleanupRule] = {}
+
+    @field_validator("grace")
+    @classmethod
+    def _length(cls, asked: str) -> str:
+        duration(asked)
+        return asked
+
+    @field_validator("rules")
+    @classmethod
+    def _named(cls, asked: dict[str, CleanupRule]) -> dict[str, CleanupRule]:
+        for name in asked:
+            fault = names.fault_of(name)
+            if fault:
+                raise ValueError(f"the name of rule {name!r} {fault}")
+        return asked
+
+
 class Config(_Section):
     """The whole file; every section may be left out."""
 
@@ -121,6 +167,7 @@ class Config(_Section):
     train: Train = Train()
     library: Library = Library()
     sources: Sources = Sources()
+    cleanup: Cleanup = Cleanup()
 
 
 def load(folder: Path) -> Config:

@@ -12,6 +12,7 @@ from typing import Any
 from curate.core import archives, cells, paths, remote
 from curate.core.errors import FaultsError, InputError
 from curate.core.files import FileEntry, NotReadable, describe
+from curate.core.urls import checked
 
 SUFFIXES = (b".csv", b".tsv", b".parquet", b".txt")
 """How the names of manifests end."""
@@ -98,7 +99,7 @@ class _Resolver:
             return raw, "has a NUL byte, which no path has"
         scheme = paths.scheme_of(raw)
         if scheme:
-            return raw, remote.checked(raw) or self._refused(scheme)
+            return raw, checked(raw) or self._refused(scheme)
         file, member = paths.parted(paths.beside(self.folder, raw))
         inside, name = os.path.split(file)
         place = os.path.join(self.real(inside), name)

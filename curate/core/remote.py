@@ -9,7 +9,6 @@ import asyncio
 import datetime
 import hashlib
 import os
-import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -20,18 +19,10 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
-from curate.core import paths
+from curate.core import paths, urls
 from curate.core.errors import InputError
 from curate.core.files import MAX_BYTES, FileEntry, NotReadable, Walked, describe
-
-SCHEMES = {
-    "s3": "pip install 'curate[s3]'",
-    "gs": "pip install gcsfs",
-    "http": "pip install aiohttp",
-    "https": "pip install aiohttp",
-    "memory": "pip install fsspec",
-}
-"""Schemes that are opened, and how what opens them is installed."""
+from curate.core.identity import ID_LENGTH
 
 GONE = "no such file or directory"
 """What is said of a URL where nothing is."""
@@ -53,28 +44,23 @@ _SLOWEST = 100_000
 _CHANGED = ("LastModified", "last_modified", "updated", "mtime", "created")
 _TAG = ("ETag", "etag", "md5Hash")
 _EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
-_SECRET = re.compile(rb"[a-z0-9+.-]+://[^/?#]*@", re.IGNORECASE)
 
 Span = tuple[bytes, int, int]
 """A URL, a start, and the end of the bytes that are asked for."""
 
 
-def checked(url: bytes) -> str:
-    """Say what keeps a URL from being opened at all; '' where nothing does."""
-    scheme = paths.scheme_of(url)
-    if b"::" in url:
-        return "is a chain of URLs (`::`)"
-    if scheme not in SCHEMES:
-        return f"has a scheme that is not opened; known: {', '.join(SCHEMES)}"
-    if _SECRET.match(url):
-        return "holds a user name or a password, which would be written down with every result"
-    return ""
+def require(url: bytes, *, kept: bool = True) -> None:
+    """Raise `InputError` where a URL that a person gave cannot be opened, or nothing is there.
 
-
-def require(url: bytes) -> None:
-    """Raise `InputError` where a URL that a person gave cannot be opened, or nothing is there."""
-    text = paths.to_text(url)
-    fault = checked(url)
+    Parameters
+    ----------
+    url : bytes
+        The URL.
+    kept : bool
+        Whether it is written down with what is found there, as those of images are.
+    """
+    text = paths.to_text(urls.shown(url))
+    fault = urls.checked(url) if kept else urls.fault_of(url)
     if fault:
         raise InputError(
             text,
@@ -88,7 +74,7 @@ def require(url: bytes) -> None:
         raise InputError(
             text,
             f"{scheme}:// needs a package that is not there ({first_line(error)})",
-            f"Install it: {SCHEMES[scheme]}.",
+            f"Install it: {urls.SCHEMES[scheme]}.",
         ) from error
     except Exception as error:  # the packages raise what they like where settings are wrong
         raise InputError(
@@ -215,7 +201,7 @@ def put(source: str, url: bytes) -> None:
     NotReadable
         The server refuses, or what lies there afterwards is not what was sent.
     """
-    if paths.scheme_of(url) in ("http", "https"):
+    if urls.is_web(url):
         raise NotReadable("a web server only gives files")
     size = os.path.getsize(source)
     _asked(url, "put_file", source).result(_PATIENCE + size / _SLOWEST)
@@ -229,6 +215,75 @@ def put(source: str, url: bytes) -> None:
     # The tag of a file that was sent in parts, or is kept encrypted, is not its digest.
     if tag != sent and _digest_at(url, size) != sent:
         raise NotReadable("what arrived is not what was sent")
+
+
+def fetch(url: bytes, target: str) -> None:
+    """Bring a file at a URL to this machine, however large: it is never held whole.
+
+    Raises
+    ------
+    NotReadable
+        Nothing is there, the server refuses, the disk is full, or it did not arrive whole.
+    """
+    size = status(url).bytes
+    _asked(url, "get_file", lpath=target).result(_PATIENCE + size / _SLOWEST)
+    came = os.path.getsize(target)
+    # A web server need not say how much it sends.
+    if size and came != size:
+        raise NotReadable(f"{came:,} bytes came, and {size:,} are there")
+
+
+def image_of(url: bytes) -> str:
+    """Give the image id of the content at a URL, read a part at a time.
+
+    Raises
+    ------
+    NotReadable
+        Nothing is there, or the server refuses.
+    """
+    size = status(url).bytes
+    digest = hashlib.sha256()
+    for start in range(0, size, PART):
+        digest.update(_fetched((url, start, min(start + PART, size))))
+    return digest.hexdigest()[:ID_LENGTH]
+
+
+def is_there(url: bytes) -> bool:
+    """Whether something lies at a URL; NotReadable where the server does not say."""
+    try:
+        status(url)
+    except NotReadable as error:
+        if str(error) == GONE:
+            return False
+        raise
+    return True
+
+
+def copy(url: bytes, new: bytes) -> None:
+    """Have the server copy a file, over whatever lies at the new URL.
+
+    Raises
+    ------
+    NotReadable
+        The server refuses.
+    """
+    try:
+        place = _opened(url)[1]
+    except Exception as error:  # as in `_Answer.result`
+        raise NotReadable(_said(error)) from error
+    size = status(url).bytes
+    _asked(new, "cp_file", place).result(_PATIENCE + size / _SLOWEST)
+
+
+def delete(url: bytes) -> None:
+    """Have the server delete a file.
+
+    Raises
+    ------
+    NotReadable
+        The server refuses.
+    """
+    _asked(url, "rm_file").result()
 
 
 def _digest_at(url: bytes, size: int) -> str:
@@ -360,7 +415,7 @@ def _asked(url: bytes, method: str, *before: Any, **arguments: Any) -> _Answer:
 
 def _opened(url: bytes) -> tuple[Any, str]:
     """Give the file system of a URL (fsspec keeps one for each kind) and the place in it."""
-    fault = checked(url)
+    fault = urls.fault_of(url)
     if fault:
         raise NotReadable(fault)
     from fsspec.core import url_to_fs
@@ -429,5 +484,6 @@ def _said(error: Exception) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Give the first line of what an error says, not too long for a row."""
-    return next(iter(str(error).splitlines()), type(error).__name__)[:_LONGEST]
+    """Give the first line of what an error says, without signatures, not too long for a row."""
+    line = next(iter(str(error).splitlines()), type(error).__name__)
+    return urls.unsigned(line)[:_LONGEST]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from curate.core import paths, remote
+from curate.core import paths, remote, urls
 from curate.core.errors import InputError
 from curate.core.files import NotReadable, Walked
 from curate.core.suffixes import SUFFIXES
@@ -41,22 +41,23 @@ def send(url: str, write: Callable[[Path], None]) -> Iterator[int]:
         The URL cannot be written, something is there already, or a file did not arrive whole.
     """
     target = url.rstrip("/").encode()
-    remote.require(target)
+    remote.require(target, kept=False)
     _refuse_full(target)
     with tempfile.TemporaryDirectory(prefix="curate-") as folder:
-        local = Path(folder) / os.fsdecode(os.path.basename(target))
+        name = os.path.basename(target)
+        local = Path(folder) / os.fsdecode(name)
         write(local)
-        files = _in_order(local)
+        # Beside a file there may be a second one, which it names.
+        files = _in_order(Path(folder))
         yield len(files)
         for number, file in enumerate(files, start=1):
-            part = os.fsencode(file.relative_to(local))
-            place = target + b"/" + part if part != b"." else target
+            place = target.removesuffix(name) + os.fsencode(file.relative_to(folder))
             try:
                 remote.put(str(file), place)
             except NotReadable as error:
                 sent = f"; {number - 1:,} of {len(files):,} files were sent" if number > 1 else ""
                 raise InputError(
-                    paths.to_text(place),
+                    paths.to_text(urls.shown(place)),
                     f"cannot be written: {error}{sent}",
                     "Give a place that can be, or write to this machine and copy it there.",
                 ) from error
@@ -75,17 +76,20 @@ def fetched(url: str) -> Iterator[Path]:
         Nothing is there, or the server refuses.
     """
     place = url.rstrip("/").encode()
-    remote.require(place)
+    remote.require(place, kept=False)
+    shown = urls.shown(place)
     with tempfile.TemporaryDirectory(prefix="curate-") as folder:
-        local = Path(folder) / os.fsdecode(os.path.basename(place))
+        local = Path(folder) / os.fsdecode(os.path.basename(shown))
         try:
             if remote.is_folder(place):
                 _fetch_folder(place, local)
             else:
-                local.write_bytes(remote.read(place))
+                remote.fetch(place, str(local))
         except NotReadable as error:
             raise InputError(
-                url, f"cannot be read: {error}", "Give the URL of a file that is there."
+                paths.to_text(shown),
+                f"cannot be read: {error}",
+                "Give the URL of a file that is there.",
             ) from error
         yield local
 
@@ -97,7 +101,9 @@ def _refuse_full(target: bytes) -> None:
         if str(error).endswith(remote.GONE):
             return
         raise InputError(
-            paths.to_text(target), f"cannot be asked for: {error}", "Mend that, and try again."
+            paths.to_text(urls.shown(target)),
+            f"cannot be asked for: {error}",
+            "Mend that, and try again.",
         ) from error
     if full:
         raise InputError(
@@ -105,10 +111,8 @@ def _refuse_full(target: bytes) -> None:
         )
 
 
-def _in_order(local: Path) -> list[Path]:
-    if local.is_file():
-        return [local]
-    files = sorted(path for path in local.rglob("*") if path.is_file())
+def _in_order(folder: Path) -> list[Path]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     return sorted(files, key=lambda path: path.suffix.lower() not in _BULK)
 
 
@@ -122,7 +126,9 @@ def _fetch_folder(place: bytes, local: Path) -> None:
         raise NotReadable(passed.failed[0][1])
     for entry in entries:
         file = local / os.fsdecode(os.path.basename(entry.path))
-        picture = file.suffix.lower() in SUFFIXES
-        file.write_bytes(b"" if picture else remote.read(entry.path))
+        if file.suffix.lower() in SUFFIXES:
+            file.touch()
+        else:
+            remote.fetch(entry.path, str(file))
     for folder in folders:
         _fetch_folder(folder, local / os.fsdecode(os.path.basename(folder)))

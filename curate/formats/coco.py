@@ -1,10 +1,10 @@
-"""COCO: images, categories, and one annotation an image: its label, or else what a model says."""
+"""COCO: images, categories, an annotation for each label; what a model says is in a second file."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,10 +13,12 @@ import pandas as pd
 from curate.core.errors import InputError
 from curate.core.files import write_asked_by
 from curate.formats import pictures
-from curate.formats.exchange import Advance, Format, Incoming, Outgoing
+from curate.formats.exchange import Advance, Format, Incoming, Outgoing, as_was
 from curate.formats.incoming import Gathered, id_in, id_of, read_json, score_of, text_of
 
 FILE, IMAGES = "annotations/instances_default.json", "images/default"
+RESULTS = "predictions.json"
+"""The file of predictions in a folder; beside a file called ``zoo.json``, ``zoo-`` and this."""
 
 _Box = tuple[float, float, float, float]
 
@@ -25,9 +27,10 @@ def write(outgoing: Outgoing, path: Path, copy: bool, advance: Advance) -> None:
     """Write a COCO file, which names pictures by their whole path; or a folder that holds them too.
 
     Some tools refuse names that lead out of the folder; these want the latter, in COCO's own
-    layout: `FILE` and `IMAGES`. An annotation with a `score` is a prediction, one without is a
-    label. Its box is the subject's where that is known, the whole picture otherwise. Images carry
-    `curate_id`, the image id.
+    layout: `FILE` and `IMAGES`. Every annotation is a label, whatever a tool adds to it or takes
+    away. Predictions lie in a second file (`beside`) that is named in ``info``: the list of results
+    that COCO's own tools load. A box is the subject's where that is
+    known, the whole picture otherwise. Images carry `curate_id`, the image id.
 
     Parameters
     ----------
@@ -58,8 +61,12 @@ def _write(path: Path, outgoing: Outgoing, names: Sequence[str], advance: Advanc
     named = {*outgoing.classes, *outgoing.table["label"], *outgoing.table["predicted"]} - {""}
     numbers = {name: number for number, name in enumerate(sorted(named), 1)}
 
+    info = {"description": "curate", "version": "1.0", "model": outgoing.model}
+    results = list(_results(outgoing.table, numbers))
+    if results:
+        info["predictions"] = beside(path).name
+
     def content(file: IO[bytes]) -> None:
-        info = {"description": "curate", "version": "1.0", "model": outgoing.model}
         categories = [
             {"id": number, "name": name, "supercategory": ""} for name, number in numbers.items()
         ]
@@ -69,22 +76,38 @@ def _write(path: Path, outgoing: Outgoing, names: Sequence[str], advance: Advanc
             ("images", _images(outgoing.table, names, advance)),
             ("annotations", _annotations(outgoing.table, numbers)),
         ):
-            file.write(f'"{name}": ['.encode())
-            for number, entry in enumerate(entries):
-                file.write(b"\n" if number == 0 else b",\n")
-                file.write(json.dumps(entry).encode())
-            file.write(b"]" if name == "annotations" else b"],\n")
+            file.write(f'"{name}": '.encode())
+            _list(file, entries)
+            file.write(b"" if name == "annotations" else b",\n")
         file.write(b"}\n")
 
     write_asked_by(path, content)
+    if results:
+        write_asked_by(beside(path), lambda file: _list(file, results))
+
+
+def beside(path: Path) -> Path:
+    """Say where the predictions of a file lie: some tools read all that is in ``annotations``."""
+    if path.match(FILE):
+        return path.parent.parent / RESULTS
+    return path.with_name(f"{path.stem}-{RESULTS}")
+
+
+def _list(file: IO[bytes], entries: Iterable[dict[str, Any]]) -> None:
+    file.write(b"[")
+    for number, entry in enumerate(entries):
+        file.write(b"\n" if number == 0 else b",\n")
+        file.write(json.dumps(entry).encode())
+    file.write(b"]")
 
 
 def read(path: Path) -> Incoming:
-    """Read answers (annotations without a score) and predictions (those with one).
+    """Read answers and predictions.
 
-    Of a folder, `FILE` is read. Boxes, masks and keypoints are passed by. An image with annotations
-    of several categories gives a row for each; of several scores for one category the highest
-    counts.
+    Of a folder, `FILE` is read. Annotations that went out as labels are answers, and so are those
+    without a score; others are predictions, and so is what lies in the file that ``info`` names.
+    Boxes, masks and keypoints are passed by. An image with annotations of several categories gives
+    a row for each; of several scores for one category the highest counts.
 
     Raises
     ------
@@ -93,7 +116,8 @@ def read(path: Path) -> Incoming:
     FaultsError
         With every entry at fault.
     """
-    content = read_json(path / FILE if path.is_dir() else path)
+    file = path / FILE if path.is_dir() else path
+    content = read_json(file)
     if not isinstance(content, dict) or not all(
         isinstance(content.get(name), list) for name in ("images", "categories", "annotations")
     ):
@@ -113,24 +137,54 @@ def read(path: Path) -> Incoming:
             continue
         place, image_id, label = found
         shapes += bool(annotation.get("bbox") or annotation.get("segmentation"))
-        if "score" not in annotation:
-            more = _attributes(annotation)
-            gathered.answer(place, *_named(images[image_id]), label, *more)
-            continue
-        score = score_of(annotation["score"])
-        if score is None:
-            said = annotation["score"]
-            gathered.faults.append(f"{place}: score {said!r} is no number between 0 and 1")
-            continue
-        best = scored[image_id]
-        best[label] = max(score, best.get(label, 0.0))
+        more = _attributes(annotation)
+        if more["was"] or "score" not in annotation:
+            gathered.answer(place, *_named(images[image_id]), label, **more)
+        else:
+            _score(annotation, place, scored[image_id], label, gathered)
+    info = content.get("info")
+    said = info if isinstance(info, dict) else {}
+    for number, result in enumerate(_results_beside(file, said, gathered), 1):
+        found = _sound(result, number, images, categories, gathered, "prediction")
+        if found is not None:
+            place, image_id, label = found
+            _score(result, place, scored[image_id], label, gathered)
     for image_id, best in scored.items():
         named = _named(images[image_id])
         gathered.predict(f"image {image_id}", *named, list(best), list(best.values()))
     if shapes:
         gathered.notes.append(f"boxes and masks are passed by: {shapes:,}")
-    info = content.get("info")
-    return gathered.incoming(text_of(info.get("model")) if isinstance(info, dict) else "")
+    return gathered.incoming(text_of(said.get("model")))
+
+
+def _results_beside(file: Path, info: Mapping[str, Any], gathered: Gathered) -> list[Any]:
+    """Give the predictions that belong to a file, if it says that there are any.
+
+    Whoever moves the labels alone moves the answers, which is what a person gave.
+    """
+    if not info.get("predictions"):
+        return []
+    place = beside(file)
+    if not place.is_file():
+        gathered.notes.append(f"predictions are not there: {place.name}")
+        return []
+    results = read_json(place)
+    if not isinstance(results, list):
+        gathered.faults.append(f"{place.name}: is no list of results")
+        return []
+    return results
+
+
+def _score(
+    entry: Mapping[str, Any], place: str, best: dict[str, float], label: str, gathered: Gathered
+) -> None:
+    """Take the score of a class, if it is the highest that an image has for it."""
+    score = score_of(entry.get("score"))
+    if score is None:
+        said = entry.get("score")
+        gathered.faults.append(f"{place}: score {said!r} is no number between 0 and 1")
+    else:
+        best[label] = max(score, best.get(label, 0.0))
 
 
 def _images(
@@ -147,27 +201,32 @@ def _images(
 def _annotations(table: pd.DataFrame, numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     number = 0
     for image, row in enumerate(table.itertuples(index=False), 1):
-        label = str(row.label or row.predicted)
-        if not label:
+        if not row.label:
             continue
         number += 1
-        size = _size(row)
-        box = box_of(str(row.bbox)) or (0.0, 0.0, *(size or (0.0, 0.0)))
-        annotation = {
+        box = _box(row)
+        said = {"sub_class": row.sub_class, "was": as_was(str(row.label), str(row.sub_class))}
+        yield {
             "id": number,
             "image_id": image,
-            "category_id": numbers[label],
-            "bbox": list(box),
+            "category_id": numbers[str(row.label)],
+            "bbox": box,
             "area": box[2] * box[3],
             "iscrowd": 0,
             "segmentation": [],
+            "attributes": {name: text for name, text in said.items() if text},
         }
-        if row.label:
-            more = {"sub_class": row.sub_class, "by": row.by}
-            annotation["attributes"] = {name: text for name, text in more.items() if text}
-        else:
-            annotation["score"] = float(str(row.score))
-        yield annotation
+
+
+def _results(table: pd.DataFrame, numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    for image, row in enumerate(table.itertuples(index=False), 1):
+        if row.predicted:
+            number, score = numbers[str(row.predicted)], float(str(row.score))
+            yield {"image_id": image, "category_id": number, "bbox": _box(row), "score": score}
+
+
+def _box(row: Any) -> list[float]:
+    return list(box_of(str(row.bbox)) or (0.0, 0.0, *(_size(row) or (0.0, 0.0))))
 
 
 def box_of(text: str) -> _Box | None:
@@ -205,12 +264,13 @@ def _sound(
     images: Mapping[Any, Any],
     categories: Mapping[Any, Any],
     gathered: Gathered,
+    what_is_it: str = "annotation",
 ) -> tuple[str, Any, str] | None:
     """Give place, image and class of an annotation; None, and a fault, where one is missing."""
     if not isinstance(annotation, dict):
-        gathered.faults.append(f"annotation number {number}: is no object")
+        gathered.faults.append(f"{what_is_it} number {number}: is no object")
         return None
-    place = f"annotation {text_of(annotation.get('id')) or number}"
+    place = f"{what_is_it} {text_of(annotation.get('id')) or number}"
     image_id, category = annotation.get("image_id"), annotation.get("category_id")
     for what, key, known in (("image", image_id, images), ("category", category, categories)):
         if not isinstance(key, int | str) or key not in known:
@@ -225,14 +285,14 @@ def _named(image: Mapping[str, Any]) -> tuple[str, str]:
     return name, id_of(image.get("curate_id")) or id_in(name)
 
 
-def _attributes(annotation: Mapping[str, Any]) -> tuple[str, str]:
+def _attributes(annotation: Mapping[str, Any]) -> dict[str, str]:
     found = annotation.get("attributes")
     known = found if isinstance(found, dict) else {}
-    return text_of(known.get("sub_class")), text_of(known.get("by"))
+    return {name: text_of(known.get(name)) for name in ("sub_class", "by", "was")}
 
 
 FORMAT = Format(
-    help="COCO: images, categories and annotations, predictions with a score",
+    help="COCO: images, categories and annotations, predictions in a second file",
     place="a .json file, or a folder with the pictures",
     write=write,
     read=read,

@@ -21,7 +21,7 @@ from curate.core.errors import FaultsError, InputError
 from curate.core.files import describe, write_asked, write_asked_by
 from curate.core.names import REJECTED, UNKNOWN
 from curate.formats import markup, pictures
-from curate.formats.exchange import Advance, Format, Incoming, Outgoing
+from curate.formats.exchange import Advance, Format, Incoming, Outgoing, as_was
 from curate.formats.incoming import Gathered, id_in, id_of
 
 ANNOTATIONS = "annotations.xml"
@@ -31,7 +31,10 @@ LONGEST = 64
 """Characters in the name of a label, at most (so cvat-sdk 2.80)."""
 
 CHECKED = "checked"
-_ATTRIBUTES = {CHECKED: "checkbox", "image_id": "text", "sub_class": "text", "score": "text"}
+_ATTRIBUTES = {
+    CHECKED: "checkbox",
+    **dict.fromkeys(("image_id", "sub_class", "score", "was"), "text"),
+}
 _SHAPES = frozenset(
     ("box", "polygon", "polyline", "points", "cuboid", "ellipse", "mask", "skeleton")
 )
@@ -150,6 +153,7 @@ def _tag(row: Any, label: str) -> str:
     texts = (
         *((CHECKED, "false"), ("image_id", row.image_id)),
         *(("sub_class", row.sub_class if row.label else ""), ("score", score)),
+        ("was", as_was(row.label, row.sub_class) if row.label else ""),
     )
     attributes = "".join(
         f'<attribute name="{name}">{markup.element(text)}</attribute>' for name, text in texts
@@ -219,7 +223,8 @@ def _read_image(image: ElementTree.Element, gathered: Gathered, passed: Counter[
             passed[f"tags that curate proposed and nobody {CHECKED} are no answers"] += 1
             continue
         image_id = id_in(name) or id_of(texts.get("image_id"))
-        gathered.answer(place, name, image_id, label, texts.get("sub_class", ""))
+        sub_class, was = texts.get("sub_class", ""), texts.get("was", "")
+        gathered.answer(place, name, image_id, label, sub_class, was=was)
 
 
 FORMAT = Format(

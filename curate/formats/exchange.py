@@ -25,14 +25,23 @@ height in pixels) as a text; `by` is who labelled; `top_classes` and `top_scores
 best first, empty without a prediction.
 """
 
-ANSWER_COLUMNS = ("place", "file", "image_id", "label", "sub_class", "by")
+ANSWER_COLUMNS = ("place", "file", "image_id", "label", "sub_class", "by", "was")
 """Columns of answers: where the row stands (``task 7``, ``line 7``), how the other tool names the
 image (a path, absolute or in its folder), the id that it carried along, the answer, sub-class and
-annotator; '' for what is not there."""
+annotator, and what the image was labelled when it was written (`as_was`); '' for what is not
+there."""
 
 PREDICTION_COLUMNS = ("place", "file", "image_id", "status", "reason", "classes", "scores")
 """Columns of predictions: as answers; status ``ok`` or ``failed`` with its reason; classes and
 scores as lists, the best first, empty where it failed."""
+
+
+def as_was(label: str, sub_class: str) -> str:
+    """Write what an image is labelled as one text; a class has no slash, so it can be parted.
+
+    It goes along with a label, so that one that comes back as it went out is known for no answer.
+    """
+    return f"{label}/{sub_class}" if sub_class else label
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ says in ``predictions.json``, which is of the same kind and becomes a second fie
     dataset.merge_dir(folder, dataset_type=fo.types.FiftyOneImageClassificationDataset,
                       labels_path="predictions.json", label_field="predictions")
 
-A label that comes back with a confidence is a model's word, and no answer.
+Attributes say what a label `was` and which `model` predicted. A label that comes back with a
+confidence, or with a model, is a model's word, and no answer.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from typing import Any
 
 from curate.core import paths
 from curate.core.errors import InputError
-from curate.formats.exchange import Advance, Format, Incoming, Outgoing
+from curate.formats.exchange import Advance, Format, Incoming, Outgoing, as_was
 from curate.formats.hf import NO_CLASS, from_folders
-from curate.formats.incoming import Gathered, id_in, read_json, score_of
+from curate.formats.incoming import Gathered, id_in, only, read_json, score_of, text_of
 from curate.formats.layout import folder_name
 from curate.formats.pictures import place, write_folder
 
@@ -41,10 +42,17 @@ def write(outgoing: Outgoing, path: Path, copy: bool, advance: Advance) -> None:
         names = place(outgoing.table, folder / DATA, copy, advance)
         stems = [os.path.splitext(name)[0] for name in names]
         table = outgoing.table
-        labels = {stem: label or None for stem, label in zip(stems, table["label"], strict=True)}
+        held = zip(stems, table["label"], table["sub_class"], strict=True)
+        labels = {
+            stem: {"label": label, "attributes": {"was": as_was(label, inner)}} if label else None
+            for stem, label, inner in held
+        }
         said = zip(stems, table["predicted"], table["score"], strict=True)
+        model = {"attributes": {"model": outgoing.model}}
         predicted = {
-            stem: {"label": label, "confidence": score} for stem, label, score in said if label
+            stem: {"label": label, "confidence": score, **model}
+            for stem, label, score in said
+            if label
         }
         _write(folder / LABELS, labels)
         if predicted:
@@ -75,9 +83,11 @@ def read(path: Path) -> Incoming:
     gathered = Gathered(path)
     files = _files(file.parent / DATA)
     known = classes if isinstance(classes, list) else None
-    for key, target in labels.items():
+    models = {
         _take(gathered, f"labels[{key!r}]", files.get(key, str(key)), target, known)
-    return gathered.incoming()
+        for key, target in labels.items()
+    } - {None}
+    return gathered.incoming(only(models))
 
 
 def _files(data: Path) -> dict[str, str]:
@@ -93,27 +103,34 @@ def _files(data: Path) -> dict[str, str]:
 
 def _take(
     gathered: Gathered, where: str, file: str, target: Any, classes: list[Any] | None
-) -> None:
-    if target is None:
-        return
+) -> str | None:
+    """Take what is said of a file; give the model where it is a prediction, '' for one unknown."""
     image_id = id_in(f"{file}.")
     if isinstance(target, list):
         if len(target) > 1:
             gathered.faults.append(f"{where}: has {len(target)} labels; an image has one")
-            return
+            return None
         target = target[0] if target else None
-    score = score_of(target.get("confidence")) if isinstance(target, dict) else None
-    label = target.get("label") if isinstance(target, dict) else target
+    detail = target if isinstance(target, dict) else {"label": target}
+    score, label = score_of(detail.get("confidence")), detail.get("label")
+    attributes = detail.get("attributes")
+    told = attributes if isinstance(attributes, dict) else {}
+    model = text_of(told.get("model"))
     if isinstance(label, int) and not isinstance(label, bool) and classes is not None:
         label = classes[label] if 0 <= label < len(classes) else label
     if label is None:
-        return
+        return None
     if not isinstance(label, str):
         gathered.faults.append(f"{where}: label {label!r} is no name of a class")
     elif score is not None:
         gathered.predict(where, file, image_id, [label], [score])
+        return model
+    if model:
+        note = "predictions without a confidence are passed by"
+        gathered.notes += [note] if note not in gathered.notes else []
     else:
-        gathered.answer(where, file, image_id, label)
+        gathered.answer(where, file, image_id, label, was=text_of(told.get("was")))
+    return None
 
 
 def write_tree(outgoing: Outgoing, path: Path, copy: bool, advance: Advance) -> None:

@@ -13,23 +13,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.core import paths
 from curate.core.errors import InputError
 from curate.core.suffixes import SUFFIXES
-from curate.formats.exchange import Advance, Format, Incoming, Outgoing
+from curate.formats.exchange import Advance, Format, Incoming, Outgoing, as_was
 from curate.formats.imagefolder import CARD, METADATA
 from curate.formats.incoming import Gathered, id_in, id_of, text_of
 from curate.formats.pictures import place, write_folder
 from curate.formats.tables import read_rows
 
 IMAGES = "images"
-COLUMNS = ("label", "sub_class", "origin", "split", "bbox", "predicted", "score", "second",
+COLUMNS = ("label", "sub_class", "was", "origin", "split", "bbox", "predicted", "score", "second",
            "second_score", "reason", "image_id")  # fmt: skip
 """Columns of the metadata beside `file_name`; texts are '' and numbers null where nothing is
-known. Who labelled is not among them: whoever changes a label would go under another's name."""
+known. `was` is the label as it went out. Who labelled is not among them: whoever changes a label
+would go under another's name."""
 
 NO_CLASS = ("", "_", "_unlabeled")
 """Folders of images without a label, as we and FiftyOne name them."""
@@ -54,7 +56,7 @@ def write(outgoing: Outgoing, path: Path, copy: bool, advance: Advance) -> None:
         images = folder / IMAGES
         images.mkdir()
         names = place(outgoing.table, images, copy, advance)
-        rows = outgoing.table[list(COLUMNS)].to_dict("records")
+        rows = described(outgoing.table)[list(COLUMNS)].to_dict("records")
         lines = (
             json.dumps({"file_name": f"{IMAGES}/{name}", **plain(row)}, ensure_ascii=False)
             for name, row in zip(names, rows, strict=True)
@@ -119,6 +121,12 @@ def from_folders(gathered: Gathered, root: Path, names: dict[str, str] | None = 
         )
 
 
+def described(table: pd.DataFrame) -> pd.DataFrame:
+    """Give what goes out with the column `was`."""
+    labels = zip(table["label"], table["sub_class"], strict=True)
+    return table.assign(was=[as_was(label, sub_class) for label, sub_class in labels])
+
+
 def plain(row: dict[Any, Any]) -> dict[str, Any]:
     """Give a row as JSON has it: missing numbers are null."""
     return {
@@ -138,8 +146,8 @@ def _take(gathered: Gathered, where: str, folder: Path, row: dict[str, Any]) -> 
     if label:
         full = paths.to_text(os.fsencode(folder / os.fsdecode(paths.from_text(file))))
         name = id_of(row.get("image_id")) or id_in(file)
-        sub_class, by = (text_of(row.get(name)) for name in ("sub_class", "by"))
-        gathered.answer(where, full, name, label, sub_class, by)
+        more = {name: text_of(row.get(name)) for name in ("sub_class", "by", "was")}
+        gathered.answer(where, full, name, label, **more)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

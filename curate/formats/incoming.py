@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,10 +42,25 @@ class Gathered:
     _predictions: list[tuple[Any, ...]] = field(default_factory=list)
 
     def answer(
-        self, place: str, file: str, image_id: str, label: str, sub_class: str = "", by: str = ""
+        self,
+        place: str,
+        file: str,
+        image_id: str,
+        label: str,
+        sub_class: str = "",
+        *,
+        by: str = "",
+        was: str = "",
     ) -> None:
-        """Take an answer; the same answer of the same person for the same image is one."""
-        self._answers.setdefault((file, image_id, label, sub_class, by), place)
+        """Take an answer; the same answer of the same person for the same image is one.
+
+        Who changes a class in another tool seldom sees the sub-class beside it: one that is still
+        as it `was` belongs to the old class, and goes with it.
+        """
+        before, _, inner = was.partition("/")
+        if before and label != before and sub_class == inner:
+            sub_class = ""
+        self._answers.setdefault((file, image_id, label, sub_class, by, was), place)
 
     def predict(
         self, place: str, file: str, image_id: str, classes: Sequence[str], scores: Sequence[float]
@@ -112,6 +127,11 @@ def text_of(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value if isinstance(value, str) else ""
+
+
+def only(models: Collection[str | None]) -> str:
+    """Give the model that all predictions of a file name; '' where they name none, or several."""
+    return next(iter(models)) or "" if len(models) == 1 else ""
 
 
 def id_of(value: object) -> str:

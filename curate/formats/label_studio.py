@@ -24,7 +24,7 @@ from curate.core.files import write_asked, write_asked_by
 from curate.core.names import REJECTED, UNKNOWN
 from curate.core.suffixes import SUFFIXES
 from curate.formats import markup
-from curate.formats.exchange import Advance, Format, Incoming, Outgoing
+from curate.formats.exchange import Advance, Format, Incoming, Outgoing, as_was
 from curate.formats.incoming import Gathered, id_of, read_json, text_of
 from curate.formats.pictures import write_folder
 from curate.formats.tables import read_plain_rows
@@ -289,9 +289,9 @@ def _answer(gathered: Gathered, place: str, data: Mapping[str, Any], label: str,
     if not image_id and not file:
         gathered.faults.append(f"{place}: names no image")
         return
-    # Nobody was asked for the sub-class; it stays with the class that it belongs to.
-    same = bool(image_id) and label == data.get("label")
-    gathered.answer(place, file, image_id, label, text_of(data.get("sub_class")) * same, by)
+    sub_class = text_of(data.get("sub_class")) if image_id else ""
+    was = as_was(text_of(data.get("label")), sub_class) if image_id else ""
+    gathered.answer(place, file, image_id, label, sub_class, by=by, was=was)
 
 
 def _image(data: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from hashlib import sha256
 
 import pandas as pd
 
-from curate.core import paths
+from curate.core import paths, urls
 from curate.core.suffixes import SUFFIXES
 
 _OF_FORMAT = {format_: suffix for suffix, format_ in reversed(SUFFIXES.items())} | {"MPO": ".jpg"}
@@ -62,7 +62,7 @@ def folder_name(label: str) -> str:
 
 def file_name(path: str, image_id: str, format_: str = "") -> str:
     """Name a file after the one it shows, with the image id, which no other image has."""
-    base = os.path.basename(paths.from_text(path)).decode("utf-8", "replace")
+    base = os.path.basename(urls.shown(paths.from_text(path))).decode("utf-8", "replace")
     stem, suffix = os.path.splitext(base)
     if suffix.lower() not in SUFFIXES:
         # Tools that go by suffix would pass the image by in silence.

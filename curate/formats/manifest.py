@@ -18,8 +18,8 @@ SPLITS = ("train", "val", "test", "benchmark")
 COLUMNS = ("path", "label", "sub_class", "origin", "split", "bbox")
 """Columns with a fixed meaning; beside them `group` and `group_<name>` name groups."""
 
-_UNUSED = "image_id"
-"""Is there in exported labels; a manifest goes by path, and the content is read by the scan."""
+_UNUSED = ("image_id", "was")
+"""Are there in exported labels; a manifest goes by path, and the content is read by the scan."""
 
 _REMEDY = "Mend these and give the command again."
 
@@ -44,7 +44,8 @@ def read_manifest(path: Path, root: bytes) -> pd.DataFrame:
     path : Path
         ``.csv`` or ``.parquet``; columns `path` and `label`, and optionally `sub_class`, `origin`,
         `split`, `bbox` (four numbers), `group` and `group_<name>`. An empty label is an image
-        without one. `image_id` may be there (exported labels have it) and is not looked at.
+        without one. `image_id` and `was` may be there (exported labels have them) and are not
+        looked at.
     root : bytes
         Folder that relative paths start from, and that every path must lie in.
 
@@ -52,7 +53,7 @@ def read_manifest(path: Path, root: bytes) -> pd.DataFrame:
     -------
     DataFrame
         One row an image file: `path` (absolute, bytes) and the manifest's other columns as texts
-        ('' where empty), without `image_id`.
+        ('' where empty), without `image_id` and `was`.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def read_manifest(path: Path, root: bytes) -> pd.DataFrame:
         raise FaultsError(str(path), reading.faults, _REMEDY)
     table = pd.DataFrame(reading.rows, columns=header)
     table["path"] = list(reading.first_line)
-    return table.drop(columns=_UNUSED, errors="ignore")
+    return table.drop(columns=list(_UNUSED), errors="ignore")
 
 
 def _header_faults(header: Sequence[str]) -> list[str]:
@@ -88,7 +89,7 @@ def _header_faults(header: Sequence[str]) -> list[str]:
     for name in dict.fromkeys(header):
         if header.count(name) > 1:
             faults.append(f"line 1: the column {name!r} is there {header.count(name)} times")
-        known = (*COLUMNS, "group", _UNUSED)
+        known = (*COLUMNS, "group", *_UNUSED)
         if name not in known and not name.startswith("group_"):
             meant = names.nearest(name, (*COLUMNS, "group"))
             hint = f"did you mean {meant!r}?" if meant else f"known: {', '.join(COLUMNS)}, group"

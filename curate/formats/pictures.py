@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from curate.core import paths
+from curate.core import paths, urls
 from curate.core.errors import FaultsError, InputError
 from curate.core.files import NotReadable, describe, read, sync_folder
 from curate.core.identity import image_id as id_of
+from curate.core.suffixes import SUFFIXES
 from curate.formats.exchange import Advance
 from curate.formats.layout import file_name
 
@@ -81,8 +82,9 @@ def place(
     made, faults = [], []
     safe = str.maketrans(dict.fromkeys(without, "_"))
     for text, image_id in zip(table["path"], table["image_id"], strict=True):
-        name = file_name(text, image_id).translate(safe)
+        name = ""
         try:
+            name = named(text, image_id).translate(safe)
             _put(paths.from_text(text), image_id, folder / name, copy)
         except (NotReadable, OSError) as error:
             why = describe(error) if isinstance(error, OSError) else str(error)
@@ -96,9 +98,32 @@ def place(
     return made
 
 
+def named(text: str, image_id: str) -> str:
+    """Give the name of a picture with its image id, and with the suffix that it is known by.
+
+    Where the name says nothing of the format, the picture does: other tools pass by what has no
+    suffix, or take what stands behind another dot for one.
+
+    Raises
+    ------
+    NotReadable
+        It has no suffix and cannot be read.
+    """
+    source = paths.from_text(text)
+    if os.path.splitext(urls.shown(source))[1].decode("ascii", "replace").lower() in SUFFIXES:
+        return file_name(text, image_id)
+    # Here, as opening pictures takes their packages along.
+    from curate.core.images import NotAnImage, open_picture
+
+    try:
+        return file_name(text, image_id, open_picture(read(source)).format)
+    except NotAnImage as error:
+        raise NotReadable(str(error)) from error
+
+
 def _put(source: bytes, image_id: str, target: Path, copy: bool) -> None:
-    remote = bool(paths.scheme_of(source) or paths.parted(source)[1])
-    if not copy and not remote:
+    elsewhere = paths.scheme_of(source) or paths.parted(source)[1]
+    if not copy and not elsewhere:
         os.stat(source)  # a link to nothing would be found by the other tool only
         target.symlink_to(os.fsdecode(source))
         return

@@ -22,10 +22,10 @@ import pyarrow.parquet as pq
 from curate.core.errors import InputError
 from curate.core.files import write_asked
 from curate.formats.exchange import Advance, Format, Incoming, Outgoing
-from curate.formats.incoming import Gathered, id_of, read_json, score_of, text_of
+from curate.formats.incoming import Gathered, id_of, only, read_json, score_of, text_of
 from curate.formats.tables import read_plain_rows, write_parquet
 
-FILENAME, ID = "filename", "image_id"
+FILENAME, ID, MODEL = "filename", "image_id", "model"
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 _UNMAPPED = re.compile(r"<unmapped:\d+>")
 
@@ -37,7 +37,7 @@ _Row = tuple[str, Mapping[str, Any]]
 def write(outgoing: Outgoing, path: Path, copy: bool, advance: Advance) -> None:
     """Write predictions as ``inference.py --results-separate-col --fullname`` does.
 
-    Images without a prediction are left out. `image_id` is a further column.
+    Images without a prediction are left out. `image_id` and `model` are further columns.
 
     Parameters
     ----------
@@ -62,6 +62,7 @@ def write(outgoing: Outgoing, path: Path, copy: bool, advance: Advance) -> None:
         for n, end in enumerate(ends)
     }
     table = pd.DataFrame({FILENAME: list(rows["path"]), **columns, ID: list(rows[ID])})
+    table[MODEL] = outgoing.model
     if path.suffix == ".csv":
         write_asked(path, table.to_csv(index=False, lineterminator="\n").encode())
     elif path.suffix == ".json":
@@ -92,6 +93,7 @@ def read(path: Path) -> Incoming:
         return gathered.incoming()
     labels, probs = _columns(path, first[1])
     met: dict[str, tuple[str, list[str], list[float]]] = {}
+    models = set[str | None]()
     for place, row in chain([first], rows):
         file = text_of(row.get(FILENAME))
         printed = str(row.get(probs[0])).startswith("[")
@@ -108,7 +110,8 @@ def read(path: Path) -> Incoming:
             )
         elif before[0] == place:
             gathered.predict(place, file, id_of(row.get(ID)), classes, scores)
-    return gathered.incoming()
+            models.add(text_of(row.get(MODEL)))
+    return gathered.incoming(only(models))
 
 
 def _rows(path: Path) -> Iterator[_Row]:

@@ -23,19 +23,15 @@ from curate.core.files import read as read_picture
 from curate.core.identity import image_id as id_of_bytes
 from curate.core.suffixes import SUFFIXES
 from curate.formats.exchange import Advance, Format, Incoming, Outgoing
-from curate.formats.hf import COLUMNS, plain
+from curate.formats.hf import COLUMNS, described, plain
 from curate.formats.incoming import Gathered, id_of, text_of
-from curate.formats.pictures import write_folder
+from curate.formats.pictures import named, write_folder
 
 NAME = "images-{:06d}.tar"
 CLASSES = "classes.txt"
 MOST_IMAGES = 10_000
 MOST_BYTES = 1 << 30
 """A tar holds no more images, and ends after so many bytes of pictures."""
-
-_STARTS = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"GIF8": ".gif", b"RIFF": ".webp",
-           b"BM": ".bmp", b"II*\x00": ".tif", b"MM\x00*": ".tif"}  # fmt: skip
-"""How pictures start whose name does not say what they are."""
 
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz")
 
@@ -50,10 +46,11 @@ def write(outgoing: Outgoing, path: Path, copy: bool, advance: Advance) -> None:
         shard, images, size = 0, 0, 0
         with ExitStack() as opened:
             tar = opened.enter_context(_new(folder, shard))
-            for row in outgoing.table[["path", *COLUMNS]].to_dict("records"):
+            for row in described(outgoing.table)[["path", *COLUMNS]].to_dict("records"):
                 source, key = row.pop("path"), row["image_id"]
                 try:
                     data = _picture(source, key)
+                    suffix = os.path.splitext(named(source, key))[1].lower()
                 except NotReadable as error:
                     faults.append(f"{source}: {error}")
                     continue
@@ -61,7 +58,7 @@ def write(outgoing: Outgoing, path: Path, copy: bool, advance: Advance) -> None:
                     opened.close()
                     shard, images, size = shard + 1, 0, 0
                     tar = opened.enter_context(_new(folder, shard))
-                _add(tar, key + _suffix(source, data), data)
+                _add(tar, key + suffix, data)
                 said = json.dumps(plain(row), ensure_ascii=False, sort_keys=True)
                 _add(tar, f"{key}.json", said.encode())
                 if row["label"] in number:
@@ -94,9 +91,10 @@ def read(path: Path) -> Incoming:
         for sample in _samples(tar):
             label = _label(gathered, sample, classes)
             if label:
-                sub_class, by = (text_of(sample.said.get(name)) for name in ("sub_class", "by"))
+                names = ("sub_class", "by", "was")
+                more = {name: text_of(sample.said.get(name)) for name in names}
                 file = sample.key + sample.suffix
-                gathered.answer(sample.place, file, sample.image_id, label, sub_class, by)
+                gathered.answer(sample.place, file, sample.image_id, label, **more)
     return gathered.incoming()
 
 
@@ -184,13 +182,6 @@ def _picture(text: str, image_id: str) -> bytes:
     if id_of_bytes(data) != image_id:
         raise NotReadable("its content has changed since the scan")
     return data
-
-
-def _suffix(path: str, data: bytes) -> str:
-    suffix = os.path.splitext(path)[1].lower()
-    if suffix in SUFFIXES:
-        return suffix
-    return next((kind for start, kind in _STARTS.items() if data.startswith(start)), ".jpg")
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -35,6 +35,9 @@ class Row:
         The answer.
     by : str
         Who gave it; '' where whoever imports it says so.
+    was : str
+        What the image was labelled when the row went out (`formats.exchange.as_was`); '' where
+        the row does not say.
     """
 
     number: int
@@ -44,6 +47,13 @@ class Row:
     label: str
     sub_class: str
     by: str = ""
+    was: str = ""
+
+    @property
+    def is_as_it_went_out(self) -> bool:
+        """Whether it says what went out, so that nobody said anything."""
+        label, _, sub_class = self.was.partition("/")
+        return bool(label) and self.label == label and self.sub_class in ("", sub_class)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +17,7 @@ from curate.core import names, paths
 from curate.core.chunks import batched
 from curate.core.errors import FaultsError
 from curate.core.names import REJECTED, UNKNOWN
+from curate.formats.exchange import as_was
 from curate.formats.tables import read_records
 from curate.labels.deciding import (
     Faults,
@@ -37,7 +38,7 @@ STAGE = "label"
 ANSWERED = ("image_id", "path", "label", "sub_class", "was", "status")
 """Columns of `Imported.table`."""
 
-_COLUMNS = ("image_id", "path", "label", "sub_class")
+_COLUMNS = ("image_id", "path", "label", "sub_class", "was")
 _REMEDY = "Mend these and give the command again; a class that is new is named with `--new-class`."
 
 
@@ -49,8 +50,9 @@ class Imported:
     ----------
     counts : dict of str to int
         labelled, unknown, rejected (new answers of each kind), changed (those of them that replace
-        another answer), unchanged (answers that held already), unanswered (rows with an empty
-        label), new_classes (classes of which the library had no image).
+        another answer), unchanged (answers that held already, and rows that came back as they went
+        out), unanswered (rows with an empty label), new_classes (classes of which the library had
+        no image).
     table : DataFrame
         `ANSWERED`, one row an answered image in the order of the file: image_id, path (as the file
         has it), label and sub_class (what was answered), was (what held before: a class, *unknown*,
@@ -72,7 +74,8 @@ def import_answers(
         Where the decisions are written.
     path : Path
         ``.csv`` or ``.parquet`` with `label`, and `image_id` or `path` (absolute, or from the
-        library's folder), and optionally `sub_class`; other columns are not looked at. In `label`,
+        library's folder), and optionally `sub_class` and `was`; other columns are not looked at.
+        A label that is still what it `was` when this library wrote it is no answer. In `label`,
         '' is no answer, *unknown* is a good image of which nobody knows yet what it shows,
         *rejected* an image that is not wanted, anything else a class.
     actor : str
@@ -121,8 +124,8 @@ def import_table(
     library : Library
         Where the decisions are written.
     answers : DataFrame
-        `formats.exchange.ANSWER_COLUMNS`: place, file, image_id, label, sub_class, by; one row an
-        answer. Labels as `import_answers` takes them.
+        `formats.exchange.ANSWER_COLUMNS`: place, file, image_id, label, sub_class, by, was; one
+        row an answer. Labels and `was` as `import_answers` takes them.
     source_name : str
         What errors and the run call the file.
     actor : str
@@ -143,7 +146,7 @@ def import_table(
     FaultsError
         With every fault and its place, also two annotators who disagree; nothing was imported then.
     """
-    columns = ("place", "image_id", "file", "label", "sub_class", "by")
+    columns = ("place", "image_id", "file", "label", "sub_class", "by", "was")
     texts = answers[list(columns)].astype(object).fillna("").astype(str)
     rows = [Row(n, *cells) for n, cells in enumerate(texts.itertuples(index=False, name=None))]
     faults = [(r.number, f"{r.place}: {said}") for r in rows if (said := sub_class_fault(r))]
@@ -188,13 +191,16 @@ def _import(
             answers = one_each(given.answered, images, faults)
             classes = {one.label for one in held.values() if one.label}
             accepted = _model_classes(connection) | set(new_classes)
-            faults += class_faults(given.answered, classes, accepted)
+            returned = _returned(connection, answers)
+            said = [row for row in given.answered if images.get(row.number) not in returned]
+            faults += class_faults(said, classes, accepted)
             if faults:
                 raise FaultsError(given.source, [text for _, text in sorted(faults)], _REMEDY)
             rows, made = [], list[decisions.Decision]()
             for image_id, row in answers.items():
                 before = held.get(image_id, Held())
-                needed = decisions_of(image_id, row, before, row.by or actor)
+                back = image_id in returned
+                needed = [] if back else decisions_of(image_id, row, before, row.by or actor)
                 rows.append((image_id, row, before.answer, status(row.label, needed)))
                 made += needed
             decisions.append(connection, run.run_id, made)
@@ -216,7 +222,8 @@ def _read(path: Path, faults: Faults) -> tuple[list[Row], int]:
             faults.append((number, f"{place}: {len(cells)} cells, {len(header)} columns"))
             continue
         named = dict(zip(header, cells, strict=True))
-        row = Row(number, place, *(named.get(name, "") for name in _COLUMNS))
+        image_id, shown, label, sub_class, was = (named.get(name, "") for name in _COLUMNS)
+        row = Row(number, place, image_id, shown, label, sub_class, was=was)
         fault = sub_class_fault(row)
         if fault:
             faults.append((number, f"{place}: {fault}"))
@@ -252,6 +259,24 @@ def _held(connection: Connection) -> dict[str, Held]:
             before.label, before.detail, before.label_seq, row["value"] != "", row["seq"]
         )
     return held
+
+
+def _returned(connection: Connection, answers: Mapping[str, Row]) -> set[str]:
+    """Give the images whose row is as it went out, and went out of this library.
+
+    It has held that label then, in the log if no longer now: what was corrected since stays. Of
+    another library's labels, or in a library that is made anew from them, every row is an answer.
+    """
+    back = {image_id: row.was for image_id, row in answers.items() if row.is_as_it_went_out}
+    found, log = set[str](), schema.decisions.c
+    for some in batched(sorted(back), 500):
+        query = select(log.image_id, log.value, log.detail).where(
+            log.kind == "label", log.image_id.in_(some)
+        )
+        for image_id, label, detail in connection.execute(query):
+            if back[image_id] == as_was(label, json.loads(detail).get("sub_class", "")):
+                found.add(image_id)
+    return found
 
 
 def _model_classes(connection: Connection) -> set[str]:

@@ -7,13 +7,17 @@ import io
 import json
 import os
 import tarfile
+import threading
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pandas as pd
 import pytest
+from sqlalchemy import select
 
 from curate.cli import exchange
 from curate.cli.main import answer
@@ -21,7 +25,7 @@ from curate.core.errors import InputError
 from curate.formats.kinds import FORMATS, format_of
 from curate.formats.tables import write_csv
 from curate.scan import scan
-from curate.store import decisions, facts, files, views
+from curate.store import decisions, facts, files, schema, views
 from curate.store.library import Library
 
 from ..conftest import MakePhoto
@@ -215,6 +219,94 @@ def test_labels_come_back_from(
     with views.asked(library, "predictions") as answering:
         # What went out with the images is no prediction of another model when it comes back.
         assert answering.sql("SELECT count(*) FROM predictions").fetchall() == [(4,)]
+
+
+def test_an_export_that_comes_back_unchanged_undoes_no_correction(
+    library: Library, ids: Ids, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("label-studio", "fiftyone", "hf", "coco", "cvat", "webdataset")
+    for name in names:
+        out = tmp_path / (f"{name}.json" if name == "coco" else name)
+        told(capsys, f"export --format {name} -o {out}")
+    answers = pd.DataFrame({"image_id": [ids["k"], ids["z"]], "label": ["zebra", "rejected"]})
+    write_csv(answers, tmp_path / "corrected.csv")
+    told(capsys, "label import corrected.csv")
+    held = labels(library, ids)
+    assert held["k"] == "zebra"
+    for name in names:
+        out = tmp_path / (f"{name}.json" if name == "coco" else name)
+        counts = told(capsys, f"import {out} --format {name}")["labels"]
+        assert (counts["unchanged"], counts["labelled"]) == (2, 0), name
+    assert labels(library, ids) == held
+    with library.reading() as connection:
+        table = facts.images(connection).set_index("image_id")["usable"]
+    assert not table[ids["z"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "out", "back"),
+    [
+        ("timm", "out.csv", "out.csv"),
+        ("timm", "out.json", "out.json"),
+        ("timm", "out.parquet", "out.parquet"),
+        ("fiftyone", "out", "out/predictions.json"),
+        ("coco", "out.json", "out.json"),
+    ],
+)
+def test_own_predictions_come_back_as_no_other_model(
+    library: Library,
+    ids: Ids,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    out: str,
+    back: str,
+) -> None:
+    told(capsys, f"export --format {name} -o {out}")
+    assert answer(["import", back, "--format", name]) == 0
+    assert "predictions of m1 are in the library already" in capsys.readouterr().out
+    with views.asked(library, "predictions") as answering:
+        assert answering.sql("SELECT count(*) FROM predictions").fetchall() == [(4,)]
+
+
+class _Signed(SimpleHTTPRequestHandler):
+    """Gives nothing to whoever has no signature."""
+
+    def send_head(self) -> Any:
+        if "X-Amz-Signature=hush" not in self.path:
+            self.send_error(403)
+            return None
+        return super().send_head()
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 (its own name)
+        pass
+
+
+def test_a_signature_is_nowhere_written_down(
+    library: Library, ids: Ids, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "web").mkdir()
+    _timm(tmp_path / "web" / "said.csv", ["pool/a.jpg"])
+    row = {"file_name": "a.jpg", "label": "kudu", "image_id": ids["a"]}
+    (tmp_path / "web" / "metadata.jsonl").write_text(json.dumps(row))
+    handler = partial(_Signed, directory=str(tmp_path / "web"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
+        thread = threading.Thread(target=serving.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{serving.server_address[1]}"
+        query = "?X-Amz-Credential=who/s3&X-Amz-Signature=hush"
+        found = told(capsys, f"import {url}/said.csv{query} --format timm --root {tmp_path}")
+        assert found["predictions"]["imported"] == 1
+        assert told(capsys, f"import {url}/metadata.jsonl{query} --format hf")["labels"]
+        assert answer(["import", f"{url}/gone.csv{query}", "--format", "timm"]) == 1
+        assert "hush" not in "".join(capsys.readouterr())
+        assert answer(["import", f"{url}/said.csv?X-Amz-Signature=no", "--format", "timm"]) == 1
+        assert "Signature" not in "".join(capsys.readouterr())
+        serving.shutdown()
+        thread.join()
+    with library.reading() as connection:
+        written = connection.execute(select(schema.runs)).all()
+    assert url in str(written)
+    assert "hush" not in str(written)
 
 
 def _timm(out: Path, asked: list[str]) -> None:

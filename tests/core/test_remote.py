@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from curate.core import files, remote
+from curate.core import files, remote, urls
 from curate.core.errors import InputError
 from curate.core.files import FileEntry, NotReadable, Walked
 from curate.core.listing import entries_of, listed, merged, place_of
@@ -158,6 +158,58 @@ def test_prefetching_files_on_a_disk_costs_nothing(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(remote, "_asked", None)
     with remote.prefetching([b"/a.jpg", b"/x.tar//b.jpg"]):
         pass
+
+
+def test_a_file_past_the_size_of_images_is_fetched(
+    bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "MAX_BYTES", 2000)
+    monkeypatch.setattr(remote, "PART", 1000)
+    content = os.urandom(2500)
+    root = put(bucket, **{"x.tar": content, "empty.json": b""})
+    remote.fetch(f"{root}/x.tar".encode(), str(tmp_path / "x"))
+    assert (tmp_path / "x").read_bytes() == content
+    remote.fetch(f"{root}/empty.json".encode(), str(tmp_path / "e"))
+    assert (tmp_path / "e").read_bytes() == b""
+    with pytest.raises(NotReadable, match="no such file"):
+        remote.fetch(f"{root}/gone.tar".encode(), str(tmp_path / "g"))
+    with pytest.raises(NotReadable, match="no such file"):
+        remote.fetch(f"{root}/x.tar".encode(), str(tmp_path / "no" / "x"))
+    assert remote.status(f"{root}/x.tar".encode()).bytes == 2500
+
+
+def test_what_is_fetched_in_part_is_not_taken(
+    bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = put(bucket, **{"x.tar": b"abc"})
+    told = FileEntry(b"", 4, 0, 0)
+    monkeypatch.setattr(remote, "status", lambda url: told)
+    with pytest.raises(NotReadable, match="3 bytes came, and 4 are there"):
+        remote.fetch(f"{root}/x.tar".encode(), str(tmp_path / "x"))
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["X-Amz-Algorithm=A&X-Amz-Signature=0a", "x-goog-signature=1", "sv=2024&sig=x%2F", "token=t",
+     "Expires=1&Signature=s&Key-Pair-Id=K"],
+)  # fmt: skip
+def test_a_signed_url_is_no_name_of_an_image(query: str) -> None:
+    """It would be written into every table, and be dead in an hour."""
+    url = f"https://host/a.jpg?{query}"
+    with pytest.raises(InputError, match="is signed") as caught:
+        place_of(url)
+    assert query not in str(caught.value)
+    assert urls.shown(url.encode()) == b"https://host/a.jpg"
+    assert query not in remote.first_line(OSError(f"403, message='no', url='{url}'"))
+
+
+@pytest.mark.parametrize("url", [b"s3://b/what?sig=1.jpg", b"/disk/a?b#c.jpg", b"gs://b/a#1.jpg"])
+def test_only_a_web_address_has_a_query(url: bytes) -> None:
+    assert urls.shown(url) == url
+
+
+def test_a_query_that_is_no_signature_stays(web: str) -> None:
+    assert urls.checked(f"{web}/image?id=7&design=4".encode()) == ""
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -49,6 +49,16 @@ def test_a_file_is_sent_as_a_file_and_replaced(bucket: Any) -> None:
         assert bucket.Object("x.json").get()["Body"].read() == content.encode()
 
 
+def test_a_second_file_beside_is_sent_too(bucket: Any) -> None:
+    def two(path: Path) -> None:
+        path.write_text("labels")
+        path.with_name("c-predictions.json").write_text("predictions")
+
+    assert list(send(f"s3://{bucket.name}/to/c.json", two)) == [2, 1, 0]
+    keys = {item.key: item.get()["Body"].read() for item in bucket.objects.all()}
+    assert keys == {"to/c.json": b"labels", "to/c-predictions.json": b"predictions"}
+
+
 def test_a_folder_with_something_in_it_stays(bucket: Any) -> None:
     bucket.put_object(Key="to/here/mine.txt", Body=b"")
     with pytest.raises(InputError, match="is there already"):
@@ -90,6 +100,14 @@ def test_a_folder_is_fetched_without_its_pictures(bucket: Any) -> None:
         found = {str(f.relative_to(local)): f.stat().st_size for f in local.rglob("*.*")}
     assert found == {"metadata.jsonl": 7, "images/a.jpg": 0, "images/deep/b.png": 0}
     assert not local.exists()
+
+
+def test_a_tar_larger_than_an_image_may_be(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "MAX_BYTES", 10)
+    bucket.put_object(Key="d/x.tar", Body=b"longer than ten bytes")
+    for url, name in ((f"s3://{bucket.name}/d", "x.tar"), (f"s3://{bucket.name}/d/x.tar", "")):
+        with fetched(url) as local:
+            assert (local / name).read_bytes() == b"longer than ten bytes"
 
 
 def test_what_is_not_there(bucket: Any) -> None:

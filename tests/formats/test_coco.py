@@ -59,12 +59,13 @@ def test_pycocotools_reads_it(tmp_path: Path) -> None:
         annotations: list[Any] = found.loadAnns(found.getAnnIds(imgIds=by_id[id_of(number)]))
         return annotations
 
-    [labelled], [predicted] = of(1), of(2)
+    results = found.loadRes(str(tmp_path / "c-predictions.json"))
+    [labelled], [predicted] = of(1), results.loadAnns(results.getAnnIds(imgIds=by_id[id_of(2)]))
     assert (labelled["bbox"], labelled["area"]) == ([1.0, 2.0, 30.5, 40.0], 1220.0)
     assert "score" not in labelled
     assert (predicted["bbox"], predicted["score"]) == ([0.0, 0.0, 96, 64], 0.75)
     assert found.loadCats(predicted["category_id"])[0]["name"] == "dog"
-    assert of(3) == []
+    assert of(2) == of(3) == []
     assert len(found.getAnnIds(areaRng=[1000, 2000])) == 1
 
 
@@ -83,6 +84,76 @@ def test_predictions_come_back(tmp_path: Path) -> None:
             "classes": ["dog"],
             "scores": [1 / 3],
         }
+    ]
+
+
+def test_a_tool_may_add_scores_or_drop_them(tmp_path: Path) -> None:
+    """What is a label and what a prediction does not hang on the score."""
+    rows = [row(1, label="cat"), row(2, top_classes=["dog"], top_scores=[0.5])]
+    coco.write(outgoing(rows), tmp_path / "c.json", False, ignore)
+    content = json.loads((tmp_path / "c.json").read_text())
+    for annotation in content["annotations"]:
+        annotation["score"] = 1.0
+    del content["info"]
+    scored = read(tmp_path, content)
+    assert (labels_of(scored), len(scored.predictions)) == ({id_of(1): "cat"}, 0)
+
+
+@pytest.mark.parametrize(
+    ("results", "fault"),
+    [
+        ([{"image_id": 9, "category_id": 1, "score": 0.5}], "prediction 1: there is no image 9"),
+        ([{"image_id": 2, "category_id": 2, "score": 2}],
+         "prediction 1: score 2 is no number between 0 and 1"),
+        ([7], "prediction number 1: is no object"),
+        ({}, "c-predictions.json: is no list of results"),
+    ],
+)  # fmt: skip
+def test_faults_of_the_predictions_beside(tmp_path: Path, results: object, fault: str) -> None:
+    rows = [row(1, label="cat"), row(2, top_classes=["dog"], top_scores=[0.5])]
+    coco.write(outgoing(rows), tmp_path / "c.json", False, ignore)
+    (tmp_path / "c-predictions.json").write_text(json.dumps(results))
+    with pytest.raises(FaultsError) as caught:
+        coco.read(tmp_path / "c.json")
+    assert caught.value.faults == [fault]
+
+
+def test_predictions_that_were_left_behind(tmp_path: Path) -> None:
+    rows = [row(1, label="cat"), row(2, top_classes=["dog"], top_scores=[0.5])]
+    coco.write(outgoing(rows), tmp_path / "c.json", False, ignore)
+    (tmp_path / "c-predictions.json").rename(tmp_path / "moved.json")
+    said = coco.read(tmp_path / "c.json")
+    assert (labels_of(said), len(said.predictions)) == ({id_of(1): "cat"}, 0)
+    assert "predictions are not there: c-predictions.json" in said.notes
+    info = {"predictions": f"../{tmp_path.name}/moved.json"}
+    assert read(tmp_path, SAMPLE | {"info": info}).predictions.empty
+
+
+def test_in_a_folder_predictions_lie_where_no_tool_takes_them_for_labels(
+    tmp_path: Path, photo: MakePhoto
+) -> None:
+    rows = [row(1, path=str(photo("a.jpg")), top_classes=["dog"], top_scores=[0.5])]
+    coco.write(outgoing(rows), tmp_path / "out", False, ignore)
+    assert [path.name for path in (tmp_path / "out/annotations").iterdir()] == [
+        "instances_default.json"
+    ]
+    assert len(json.loads((tmp_path / "out/predictions.json").read_text())) == 1
+    for path in (tmp_path / "out", tmp_path / "out/annotations/instances_default.json"):
+        assert list(coco.read(path).predictions["image_id"]) == [id_of(1)]
+
+
+def test_another_class_has_neither_the_sub_class_nor_the_author_of_the_old(tmp_path: Path) -> None:
+    rows = [row(n, label="kangaroo", sub_class="joey", by="ann") for n in range(3)]
+    coco.write(outgoing(rows, ["wallaby"]), tmp_path / "c.json", False, ignore)
+    content = json.loads((tmp_path / "c.json").read_text())
+    for annotation in content["annotations"][1:]:
+        annotation["category_id"] = 2
+    content["annotations"][2]["attributes"] |= {"sub_class": "adult", "by": "ben"}
+    answers = read(tmp_path, content).answers
+    assert answers[["label", "sub_class", "by", "was"]].values.tolist() == [
+        ["kangaroo", "joey", "", "kangaroo/joey"],
+        ["wallaby", "", "", "kangaroo/joey"],
+        ["wallaby", "adult", "ben", "kangaroo/joey"],
     ]
 
 

@@ -98,7 +98,8 @@ def test_pictures_and_tags(tmp_path: Path, photo: MakePhoto) -> None:
         {"label": "dog", "source": "auto"},
     ]
     assert {one.attrib["name"]: one.text for one in images[1].iter("attribute")} == {
-        **{"checked": "false", "image_id": ids[1], "sub_class": None, "score": "0.75"}
+        **{"checked": "false", "image_id": ids[1], "sub_class": None, "score": "0.75"},
+        "was": None,
     }
 
 
@@ -116,7 +117,7 @@ def test_the_labels_of_the_task(tmp_path: Path) -> None:
     assert [label["name"] for label in labels] == names
     assert {label["type"] for label in labels} == {"tag"}
     assert [one["name"] for one in labels[0]["attributes"]] == [
-        *("checked", "image_id", "sub_class", "score")
+        *("checked", "image_id", "sub_class", "score", "was")
     ]
     root = ElementTree.parse(tmp_path / "out" / "annotations.xml").getroot()
     assert [one.text for one in root.findall("meta/task/labels/label/name")] == names

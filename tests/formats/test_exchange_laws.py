@@ -12,8 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.core.errors import InputError
-from curate.formats import cleanlab, coco, cvat, fiftyone, hf, label_studio, roboflow, timm_csv
+from curate.core.identity import image_id as content_id
+from curate.formats import (
+    cleanlab,
+    coco,
+    cvat,
+    fiftyone,
+    hf,
+    label_studio,
+    roboflow,
+    timm_csv,
+    webdataset,
+)
 from curate.formats.exchange import ANSWER_COLUMNS, PREDICTION_COLUMNS, Format, Outgoing
+from tests.conftest import MakePhoto
 from tests.formats.exchanged import (
     CLASSES,
     NASTY,
@@ -97,6 +109,19 @@ def test_sub_classes_come_back(case: Case, tmp_path: Path, picture: str) -> None
     assert case.format.read is not None
     case.format.write(sent, tmp_path / case.name, False, ignore)
     assert list(case.format.read(tmp_path / case.name).answers["sub_class"]) == ["jo & ey"]
+
+
+@pytest.mark.parametrize(
+    "case", [*CASES[:4], *CASES[5:], Case(webdataset.FORMAT, "tars")], ids=named
+)
+def test_what_a_label_was_comes_along(case: Case, tmp_path: Path, photo: MakePhoto) -> None:
+    path = photo("a.jpg")
+    image_id = content_id(path.read_bytes())
+    one = row(0, label="a b", sub_class="c", path=str(path), image_id=image_id)
+    assert case.format.write is not None
+    assert case.format.read is not None
+    case.format.write(outgoing([one]), tmp_path / case.name, False, ignore)
+    assert list(case.format.read(tmp_path / case.name).answers["was"]) == ["a b/c"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=named)

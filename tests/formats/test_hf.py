@@ -183,8 +183,18 @@ def test_fiftyone_gets_labels_and_predictions_apart(sent: Outgoing, tmp_path: Pa
     predicted = json.loads((tmp_path / "out/predictions.json").read_text())["labels"]
     stems = [f"{name}-{i}" for name, i in zip(("test_1", "b", "c"), sent.table["image_id"],
                                               strict=True)]  # fmt: skip
-    assert labels == dict(zip(stems, ["1", None, None], strict=True))
-    assert predicted == {stems[1]: {"label": "cat", "confidence": 0.75}}
+    held = {"label": "1", "attributes": {"was": "1/NA"}}
+    assert labels == dict(zip(stems, [held, None, None], strict=True))
+    said = {"label": "cat", "confidence": 0.75, "attributes": {"model": "m1"}}
+    assert predicted == {stems[1]: said}
+    back = fiftyone.read(tmp_path / "out/predictions.json")
+    assert (back.model, len(back.predictions)) == ("m1", 1)
+    # Exported by FiftyOne with their attributes alone, predictions are no answers either.
+    del predicted[stems[1]]["confidence"]
+    (tmp_path / "out/labels.json").write_text(json.dumps({"labels": predicted}))
+    back = fiftyone.read(tmp_path / "out")
+    assert back.answers.empty
+    assert back.notes == ["predictions without a confidence are passed by"]
     assert sorted(file.stem for file in (tmp_path / "out/data").iterdir()) == sorted(stems)
 
 

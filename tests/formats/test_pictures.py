@@ -35,6 +35,33 @@ def test_pictures_of_one_name_keep_apart(tmp_path: Path, photo: MakePhoto) -> No
     assert [incoming.id_in(name) for name in names] == [id_of(n) for n in range(3)]
 
 
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_name_without_a_suffix_gets_that_of_its_format(
+    tmp_path: Path, photo: MakePhoto, copy: bool
+) -> None:
+    """Others pass by what has none, and take what is behind another dot for one."""
+    rows = []
+    for n, kind in enumerate((".jpg", ".png", ".jpg")):
+        file = photo(f"{n}{kind}", n).rename(tmp_path / f"IMG.{n}")
+        rows.append(row(n, path=str(file), image_id=image_id(file.read_bytes())))
+    (tmp_path / "out").mkdir()
+    names = pictures.place(outgoing(rows).table, tmp_path / "out", copy, ignore)
+    ends = [name.removeprefix(f"IMG.{n}-{rows[n]['image_id']}") for n, name in enumerate(names)]
+    assert ends == [".jpg", ".png", ".jpg"]
+    assert sorted(names) == sorted(os.listdir(tmp_path / "out"))
+
+
+def test_what_is_no_picture_gets_no_name(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"no picture")
+    with pytest.raises(FaultsError, match="not an image of an accepted format"):
+        pictures.place(outgoing([row(1, path=f"{tmp_path}/a")]).table, tmp_path, False, ignore)
+
+
+def test_what_a_server_is_asked_stays_out_of_names() -> None:
+    assert pictures.named("https://host/a.jpg?sig=x/y.png", id_of(1)) == f"a-{id_of(1)}.jpg"
+    assert pictures.named("s3://b/what?.jpg", id_of(1)) == f"what_-{id_of(1)}.jpg"
+
+
 def test_characters_that_the_other_tool_does_not_read(tmp_path: Path, photo: MakePhoto) -> None:
     table = outgoing([row(1, path=str(photo("a,b;c.jpg")))]).table
     (tmp_path / "out").mkdir()

@@ -334,7 +334,7 @@ def test_an_import_is_a_run_with_the_digest_of_its_file(library: Library, answer
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     rounds=st.lists(
@@ -381,7 +381,7 @@ def test_exported_labels_come_back_by_a_scan(
 
     table = export_labels(library)
     assert list(table.columns) == [
-        *("image_id", "path", "label", "sub_class", "origin"),
+        *("image_id", "path", "label", "sub_class", "was", "origin"),
         *("group_camera", "group_group", "bbox"),
     ]
     assert [Path(path).name for path in table["path"]] == ["g.jpg", "k.jpg", "a.jpg", "b.jpg"]
@@ -402,7 +402,92 @@ def test_a_library_without_labels_exports_an_empty_manifest(library: Library) ->
     table = export_labels(library)
 
     assert table.empty
-    assert list(table.columns) == ["image_id", "path", "label", "sub_class", "origin"]
+    assert list(table.columns) == ["image_id", "path", "label", "sub_class", "was", "origin"]
+
+
+def test_labels_that_come_back_as_they_went_out_undo_no_correction(
+    library: Library, ids: dict[str, str], answer: Answer, tmp_path: Path
+) -> None:
+    answer(a="gazelle", b="gazelle", c="kangaroo/joey", d="gazelle")
+    sent = export_labels(library)
+    write_csv(sent, tmp_path / "labels.csv")
+    answer(a="kangaroo", c="kangaroo/adult", d="rejected", k="gazelle")
+    before = [kept(library, ids[name]) for name in (*NAMES, "g", "k")]
+
+    counts = import_answers(library, tmp_path / "labels.csv", actor="anna").counts
+    assert (counts["unchanged"], counts["labelled"]) == (6, 0)
+    assert [kept(library, ids[name]) for name in (*NAMES, "g", "k")] == before
+
+    # A person says it: by another class, another sub-class, or without the word of the export.
+    sent.loc[sent["image_id"] == ids["b"], "label"] = "kangaroo"
+    sent.loc[sent["image_id"] == ids["c"], "sub_class"] = "old"
+    sent.loc[sent["image_id"] == ids["a"], "was"] = ""
+    write_csv(sent, tmp_path / "labels.csv")
+    counts = import_answers(library, tmp_path / "labels.csv", actor="anna").counts
+    assert (counts["unchanged"], counts["labelled"], counts["changed"]) == (3, 3, 3)
+    assert [kept(library, ids[name])[:2] for name in "abc"] == [
+        ("gazelle", None),
+        ("kangaroo", None),
+        ("kangaroo", "old"),
+    ]
+
+
+def test_a_class_that_is_gone_since_is_no_fault_of_what_went_out(
+    library: Library, ids: dict[str, str], answer: Answer, tmp_path: Path
+) -> None:
+    answer(("gazele",), a="gazele")
+    write_csv(export_labels(library), tmp_path / "labels.csv")
+    answer(a="gazelle")
+
+    assert import_answers(library, tmp_path / "labels.csv", actor="anna").counts["changed"] == 0
+    text = (tmp_path / "labels.csv").read_text().replace("gazele,,gazele", "gazele,,")
+    assert len(faults_of(library, tmp_path / "labels.csv", text)) == 1
+
+
+def test_labels_of_another_library_are_answers(
+    library: Library, ids: dict[str, str], answer: Answer, tmp_path: Path
+) -> None:
+    answer(a="gazelle")
+    write_csv(export_labels(library), tmp_path / "labels.csv")
+    with opened(tmp_path / "new", make=True) as other:
+        scan(other, tmp_path / "photos", backend="serial")
+        scan(other, tmp_path / "pool", backend="serial")
+        (tmp_path / "own.csv").write_text(f"image_id,label\n{ids['a']},kangaroo\n")
+        import_answers(other, tmp_path / "own.csv", actor="ben", new_classes=["kangaroo"])
+        counts = import_answers(
+            other, tmp_path / "labels.csv", actor="ben", new_classes=["gazelle"]
+        ).counts
+        assert (counts["labelled"], counts["changed"]) == (3, 1)
+        assert kept(other, ids["a"])[0] == "gazelle"
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    rounds=st.lists(
+        st.dictionaries(
+            st.sampled_from(NAMES),
+            st.sampled_from(["gazelle", "kangaroo", "kangaroo/joey", "unknown", "rejected"]),
+        ),
+        min_size=2,
+        max_size=2,
+    )
+)
+def test_whatever_was_corrected_an_untouched_export_decides_nothing(
+    library: Library,
+    ids: dict[str, str],
+    answer: Answer,
+    tmp_path: Path,
+    rounds: list[dict[str, str]],
+) -> None:
+    first, since = rounds
+    answer(**first)
+    write_csv(export_labels(library), tmp_path / "labels.csv")
+    answer(**since)
+    before = decided(library)
+    import_answers(library, tmp_path / "labels.csv", actor="anna")
+    assert decided(library) == before
 
 
 @pytest.fixture

@@ -36,10 +36,10 @@ def ids(library: Library, photo: MakePhoto, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def take(library: Library, tmp_path: Path) -> Take:
-    """Import rows of (file, image_id, label, sub_class, by), the last ones '' where not given."""
+    """Import rows of (file, image_id, label, sub_class, by, was), '' where not given."""
 
     def give(*rows: tuple[str, ...], new: tuple[str, ...] = ()) -> Imported:
-        full = [(f"task {n}", *row, *[""] * (5 - len(row))) for n, row in enumerate(rows, 1)]
+        full = [(f"task {n}", *row, *[""] * (6 - len(row))) for n, row in enumerate(rows, 1)]
         table = pd.DataFrame(full, columns=list(ANSWER_COLUMNS))
         roots = [os.fsencode((tmp_path / "pool").resolve())]
         return import_table(library, table, "export.json", actor="me", new_classes=new, roots=roots)
@@ -103,6 +103,6 @@ def test_a_new_class_is_named(library: Library, ids: dict[str, str], take: Take)
 
 def test_a_missing_cell_is_no_text(library: Library, ids: dict[str, str]) -> None:
     row = {"place": "row 1", "file": None, "image_id": ids["a"], "label": "kudu"}
-    table = pd.DataFrame([{**row, "sub_class": None, "by": float("nan")}])
+    table = pd.DataFrame([{**row, "sub_class": None, "by": float("nan"), "was": None}])
     import_table(library, table, "x", actor="me")
     assert said(library)[ids["a"]] == ("kudu", "me")
