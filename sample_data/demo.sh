@@ -25,7 +25,7 @@ step curate scan zoo/pool
 step curate status
 step curate duplicates --csv duplicates.csv --sheet duplicates.jpg
 step curate split --benchmark 0.05 --seed 7 --csv splits.csv
-step curate train --throw-away --min-count 35 --size 80 --epochs 20 --seed 7 -o throw-away.pt
+step curate train --throw-away --min-count 35 --arch resnet10t --size 64 --epochs 20 --seed 7 -o throw-away.pt
 step curate bulk-id --model throw-away.pt zoo/pool --csv predictions.csv
 step curate queue low-count --csv low-count.csv --sheet low-count.jpg
 step curate queue look-alike --csv look-alike.csv --sheet look-alike.jpg

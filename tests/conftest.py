@@ -25,6 +25,17 @@ settings.register_profile("curate", deadline=None)
 # The gate must say the same of the same commit: it walks one path, and other runs look further.
 settings.register_profile("gate", deadline=None, derandomize=True)
 
+LONG = (
+    "journeys/test_zoo.py",
+    "journeys/test_real_photos.py",
+    "sweeps/test_crew.py",
+    "sweeps/test_real.py",
+    "train/test_ranks.py",
+    "journeys/test_no_misalignment.py",
+    "faults/test_kill.py",
+)
+"""The files of tests that take longest."""
+
 SHARED = Path(os.environ.get("CURATE_SHARED", Path(__file__).parents[2] / "shared")).resolve()
 
 
@@ -60,10 +71,30 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first: what begins last should end soon, or a core waits for it."""
+    place = {name: at for at, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get("/".join(item.path.parts[-2:]), len(LONG)))
+
+
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Start every test in an empty folder: the library found from there can only be its own."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unsynced() -> Iterator[None]:
+    """Wait for no disk: no test cuts the power. Programs that tests start do wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
+
+
+@sa.event.listens_for(sa.Engine, "engine_connect")
+def _unsynced(connection: sa.Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.connection.cursor().execute("PRAGMA synchronous=OFF")
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from curate.models.arch import build, preprocessing
 from curate.models.checkpoint import Checkpoint, save
 from curate.queues import Filters, Following, follow, verb
 from curate.scan import scan
-from curate.store import files, runs, schema
+from curate.store import files, runs, schema, shards
 from curate.store.library import Library, opened
 
 from ..conftest import MakePhoto
@@ -143,14 +143,16 @@ def test_json_is_printed_once_at_the_end(
 
 
 BULK_ID = """
-import sys, time
+import sys
 from curate.bulk_id import verb
 from curate.cli.main import answer
 verb.ROWS = 1
 flush = verb.engine.Buffer.flush
 def slowly(self):
+    some = bool(self._items)
     flush(self)
-    time.sleep(0.3)
+    if some:
+        sys.stdin.readline()
 verb.engine.Buffer.flush = slowly
 sys.exit(answer(sys.argv[1:]))
 """
@@ -162,7 +164,8 @@ def test_it_grows_beside_a_bulk_id_in_another_process(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for seed in range(24):
+    slept = time.sleep
+    for seed in range(8):
         photo(f"pool/{seed}.jpg", seed)
     weights = build("test_resnet", 2).state_dict()
     small = preprocessing("test_resnet").at_size(32)
@@ -171,11 +174,28 @@ def test_it_grows_beside_a_bulk_id_in_another_process(
     with opened(tmp_path, make=True) as library:
         with runs.running(library, "scan", {}):
             pass
-        command = ["bulk-id", "pool", "--model", "ckpt.pt", "--batch-size", "2", "--workers", "1"]
+        command = ["bulk-id", "pool", "--model", "ckpt.pt", "--batch-size", "2"]
+        command += ["--engine", "serial"]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
         process = subprocess.Popen(
-            [sys.executable, "-c", BULK_ID, *command], env=environment, stdout=subprocess.DEVNULL
+            [sys.executable, "-c", BULK_ID, *command],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
         )
+        let_go, committed = 0, 0
+
+        def looked(_: float) -> None:
+            """Let the other process go on after what was there to be seen at the last look."""
+            nonlocal let_go, committed
+            assert process.stdin is not None
+            process.stdin.write(b"\n" * (committed - let_go))
+            process.stdin.flush()
+            let_go = committed
+            with library.reading() as connection:
+                committed = len(shards.referenced(connection, "predictions"))
+            slept(0.02)
+
         try:
             running = select(schema.runs.c.run_id).where(schema.runs.c.stage == "bulk-id")
             while process.poll() is None:
@@ -183,17 +203,18 @@ def test_it_grows_beside_a_bulk_id_in_another_process(
                     if connection.scalar(running):
                         break
                 time.sleep(0.05)
-            monkeypatch.setattr(verb, "PERIOD", 0.1)
+            monkeypatch.setattr("time.sleep", looked)
+            monkeypatch.setattr(verb, "REST", 0)
             assert answer(["queue", "low-score", "--follow", "--csv", "q.csv"]) == DONE
             assert process.wait(30) == 0
         finally:
             process.kill()
-            process.wait()
+            process.communicate()
         lines = [line for line in capsys.readouterr().out.splitlines() if "since" in line]
         numbers = [int(line.split()[0]) for line in lines]
         assert len(numbers) > 2
         assert numbers == sorted(set(numbers))
-        assert len(pd.read_csv("q.csv")) == 24
+        assert len(pd.read_csv("q.csv")) == 8
         assert queues_recorded(library) == 1
     assert threading.active_count() < 20
 

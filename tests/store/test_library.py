@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from curate.core.errors import LibraryError
 from curate.store import database, decisions, facts, migrations, runs, shards
-from curate.store.library import Library, find, opened
+from curate.store.library import DATABASE, Library, find, opened
 
 from ..access import without_privileges
 from .made import decide, file_row, looks_rows, put_files, put_shard, said
@@ -428,13 +428,15 @@ def test_a_killed_writer_loses_only_its_own_transaction(filled: Path) -> None:
 
 
 def test_no_wal_and_full_syncs(library: Library) -> None:
-    with library.reading() as connection:
+    # Not by `reading()`: the connections of tests are told not to sync.
+    connection = database.connect(library.folder / DATABASE).raw_connection()
+    with closing(connection):
         for pragma, value in (
             ("journal_mode", "truncate"),
             ("synchronous", 2),
             ("foreign_keys", 1),
         ):
-            assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() == value
+            assert connection.cursor().execute(f"PRAGMA {pragma}").fetchone() == (value,)
 
 
 def test_a_transaction_is_whole_or_not_there(library: Library) -> None:
