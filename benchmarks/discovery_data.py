@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.throw_away import curate, filled
 from curate.core import chance
+from curate.core.names import REJECTED
 from curate.store import embeddings, facts, views
 from curate.store.library import opened
 
@@ -21,6 +22,10 @@ count = "images"
 """
 
 
+EACH = 8
+"""Hidden classes with fewer photos are not asked for."""
+
+
 @dataclass(frozen=True)
 class Photos:
     """Photos, what is known of them, and what a model says of them.
@@ -28,13 +33,13 @@ class Photos:
     Attributes
     ----------
     table : DataFrame
-        One row a photo that the model read, by image id: image_id, path, truth (what it shows),
-        label (missing for the pool), predicted, score, second, second_score, margin, entropy,
-        energy, novelty.
+        One row a photo that the model read, by image id: image_id, path, truth (what it shows;
+        *rejected* is rubbish), label (missing for the pool), group (of look-alikes), quality,
+        predicted, score, second, second_score, margin, entropy, energy, novelty.
     features : ndarray of float16, shape (n, d)
         In the order of the table.
     hidden : list of str
-        What nobody ever labelled, and of which the pool has 3 images or more.
+        What nobody ever labelled, and of which the pool has `EACH` images or more.
     """
 
     table: pd.DataFrame
@@ -42,24 +47,26 @@ class Photos:
     hidden: list[str]
 
 
-def scanned(photos: Path, place: Path) -> None:
-    """Scan a folder of classes without labels, once for all libraries."""
+def scanned(roots: list[Path], place: Path) -> None:
+    """Scan folders of classes without labels, once for all libraries."""
     if (place / "done").exists():
         return
     place.mkdir(parents=True, exist_ok=True)
     (place / "curate.toml").write_text(SETTINGS)
-    curate("scan", str(photos), "--library", str(place))
+    curate("scan", *map(str, roots), "--library", str(place))
     curate("duplicates", "--library", str(place))
     (place / "done").touch()
 
 
-def hide(base: Path, place: Path, seed: int, hidden: int, most: int) -> None:
+def hide(base: Path, place: Path, photos: Path, seed: int, hidden: int, most: int) -> None:
     """Make a library in which some classes have no label, and others some labels.
 
     Parameters
     ----------
     base, place : Path
         As `scanned` made it; the new one.
+    photos : Path
+        The folder of classes; what lies elsewhere has no label.
     seed : int
         Decides which classes are hidden, and which photos have a label.
     hidden : int
@@ -72,6 +79,7 @@ def hide(base: Path, place: Path, seed: int, hidden: int, most: int) -> None:
     shutil.copytree(base, place, dirs_exist_ok=True)
     table = _images(place)
     table["truth"] = [Path(path).parent.name for path in table["path"]]
+    table = table[[Path(path).parent.parent == photos.resolve() for path in table["path"]]]
     names = sorted(set(table["truth"]))
     order = np.argsort(chance.fractions(seed, names, "hidden"), kind="stable")
     gone = {names[at] for at in order[:hidden]}
@@ -121,6 +129,8 @@ def identified(
     train : list of str, optional
         Arguments of ``train``; without them the weights are asked as they are.
     """
+    if (place / "identified").exists():
+        return
     trained = place / "model.safetensors"
     at = ["--library", str(place)]
     if train is not None and not trained.exists():
@@ -128,15 +138,18 @@ def identified(
         curate("train", "--from", str(weights), "-o", str(trained), *train, *at)
     asked = trained if train is not None else weights
     curate("bulk-id", *map(str, roots), "--model", str(asked), "--embeddings", *model, *at)
+    (place / "identified").touch()
 
 
-def taken(place: Path, truth: pd.Series | None = None) -> Photos:
+def taken(place: Path, rubbish: Path | None = None, truth: pd.Series | None = None) -> Photos:
     """Read what is in a library after `identified`.
 
     Parameters
     ----------
     place : Path
         The library.
+    rubbish : Path, optional
+        A folder of photos that nobody wants.
     truth : Series of str, optional
         What the photos show, by path; the name of their folder when missing.
     """
@@ -146,19 +159,25 @@ def taken(place: Path, truth: pd.Series | None = None) -> Photos:
             entropy, energy, novelty
         FROM predictions WHERE status = 'ok' ORDER BY image_id, run_id DESC
     """
-    with opened(place) as library, views.asked(library, "predictions") as answering:
-        predicted = answering.execute(said).df()
+    with opened(place) as library:
+        with views.asked(library, "predictions") as answering:
+            predicted = answering.execute(said).df()
         vectors = embeddings.read(library)
-    table = table[["image_id", "path", "label"]].merge(predicted, on="image_id")
-    table = table.merge(vectors, on="image_id").sort_values("image_id", ignore_index=True)
+        looked = views.looked(library, "quality")[["image_id", "quality"]]
+    table["group"] = table["group_duplicates"].fillna(table["image_id"])
+    table = table[["image_id", "path", "label", "group"]].merge(predicted, on="image_id")
+    table = table.merge(looked, on="image_id", how="left").merge(vectors, on="image_id")
+    table = table.sort_values("image_id", ignore_index=True)
     features = np.stack(table.pop("embedding").to_list()).astype(np.float16)
     if truth is None:
-        table["truth"] = [Path(path).parent.name for path in table["path"]]
+        shows = [Path(path).parent for path in table["path"]]
+        unwanted = rubbish.resolve() if rubbish else None
+        table["truth"] = [REJECTED if at.parent == unwanted else at.name for at in shows]
     else:
         table["truth"] = truth.reindex(table["path"]).to_numpy()
     counts = table.loc[table["label"].isna(), "truth"].value_counts()
-    known = set(table["label"].dropna())
-    hidden = [str(name) for name in counts.index[counts >= 3] if name not in known]
+    known = {*table["label"].dropna(), REJECTED}
+    hidden = [str(name) for name in counts.index[counts >= EACH] if name not in known]
     return Photos(table, features, sorted(hidden))
 
 

@@ -17,7 +17,8 @@ recipes that promise a class, what is predicted as these classes, the surest fir
 the lowest scores first. Random looks hit when the photo shows any of the classes that the queue is
 about. Then 100 answers to a random queue are imported, and all queues are asked once more.
 
-What came of a seed lies in DIR/SEED/found.json, and is not measured again.
+What came of a seed lies in DIR/SEED/found.json, and is not measured again without `--again`, which
+asks the same libraries; all asking is done on a copy of the library.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks import discovery_data, throw_away
 from benchmarks.queues_score import AFTER, Found, Numbers, counted, hits, shares, topics_of, write
 from benchmarks.throw_away import LOWERED, MIN_COUNT, chosen, curate, scanned, trained
 from curate import queues
@@ -42,6 +45,8 @@ from curate.store import facts, views
 from curate.store.library import opened
 
 LOOKS = max(AFTER)
+MADE = "made"
+"""This file lies where a library is complete."""
 TO_A_CLASS = ("low-count", "staged", "look-alike", "unknown")
 """Recipes that promise a class: their topics are classes."""
 
@@ -52,14 +57,19 @@ def main() -> None:
     found = []
     for seed in range(asked.seeds):
         note = asked.work / str(seed) / "found.json"
-        if not note.exists():
+        if asked.again or not note.exists():
             note.write_text(json.dumps(asdict(measured(asked, seed, note.parent))))
         found.append(Found(**json.loads(note.read_text())))
+    about = (
+        ""
+        if asked.zoo
+        else f"{asked.hidden} hidden, {asked.thinned} thinned to {LOWERED}–{MIN_COUNT - 1} photos, "
+        f"{asked.staged} staged, at most {asked.most} labelled of each other, {asked.wrong:.0%} of "
+        f"the labels wrong; "
+    )
     told = [
-        f"{asked.photos.name}: of {found[0].facts['classes']:.0f} classes {asked.hidden} hidden, "
-        f"{asked.thinned} thinned to {LOWERED}–{MIN_COUNT - 1} photos, {asked.staged} staged, at "
-        f"most {asked.most} labelled of each other, {asked.wrong:.0%} of the labels wrong; "
-        f"{asked.epochs} epochs at {asked.size} px; {asked.seeds} seeds. Medians (and ranges). "
+        f"{asked.photos.name}: of {found[0].facts['classes']:.0f} classes {about}{asked.epochs} "
+        f"epochs at {asked.size} px; {asked.seeds} seeds. Medians (and ranges). "
         f"{platform.processor() or platform.machine()}."
     ]
     write(asked.out, told, found)
@@ -72,6 +82,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("weights", type=Path)
     parser.add_argument("--junk", type=Path, nargs="*", default=[])
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--zoo", action="store_true", help="PHOTOS is the folder sample_data")
+    parser.add_argument("--again", action="store_true", help="ask made libraries once more")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--hidden", type=int, default=3, help="classes without any label")
     parser.add_argument("--thinned", type=int, default=5, help="classes that just miss the cutoff")
@@ -89,11 +101,71 @@ def arguments() -> argparse.Namespace:
 
 
 def measured(asked: argparse.Namespace, seed: int, place: Path) -> Found:
-    """Make one library, and ask all recipes for their queues."""
-    photos = scanned(asked, place)
-    short = labelled(asked, seed, photos, place)
+    """Make one library, unless it was made before, and ask all recipes for their queues."""
+    making = made_of_zoo if asked.zoo else made
+    if not (place / MADE).exists():
+        making(asked, seed, place)
+        (place / MADE).touch()
+    # Asking leaves traces, and answers more, so it is done on a copy.
+    here = place / "asked"
+    shutil.rmtree(here, ignore_errors=True)
+    shutil.copytree(place, here, ignore=shutil.ignore_patterns(here.name, "*.state"))
+    if asked.zoo:
+        return answers_of(here, seed, *of_zoo(asked.photos, here))
+    photos = known(asked, here)
+    short = given(asked, seed, photos)[1]
+    return answers_of(here, seed, photos.set_index("image_id")["label"], short)
+
+
+def made_of_zoo(asked: argparse.Namespace, seed: int, place: Path) -> None:
+    """Make the library of the zoo, with predictions of two models."""
+    discovery_data.zoo(asked.photos, place)
+    (place / "curate.toml").write_text(throw_away.SETTINGS)
+    curate("split", "--library", str(place))
+    with opened(place) as library, library.reading() as connection:
+        photos = facts.images(connection)
     identified(asked, seed, photos, place)
-    truth = photos.set_index("image_id")["label"]
+
+
+def of_zoo(sample_data: Path, place: Path) -> tuple[pd.Series, dict[str, int]]:
+    """Give what the pictures of the zoo show, by image id, and what classes lack (see `given`)."""
+    shows = pd.read_csv(sample_data / "truth.csv", keep_default_na=False).set_index("path")
+    with opened(place) as library, library.reading() as connection:
+        images = facts.images(connection).dropna(subset="path")
+        counts = facts.class_counts(facts.images(connection), "images").set_index("label")["real"]
+    inside = [str(Path(path).relative_to(sample_data.resolve())) for path in images["path"]]
+    rows = shows.loc[inside]
+    truth = rows["class"].where(rows["junk"] == "", REJECTED).set_axis(images["image_id"])
+    return truth, {str(name): MIN_COUNT - n for name, n in counts.items() if n < MIN_COUNT}
+
+
+def made(asked: argparse.Namespace, seed: int, place: Path) -> None:
+    """Make a library with predictions of two models."""
+    scanned(asked, place)
+    photos = known(asked, place)
+    labelled(asked, seed, photos, place)
+    identified(asked, seed, photos, place)
+
+
+def known(asked: argparse.Namespace, place: Path) -> pd.DataFrame:
+    """Give the photos of a library as `throw_away.known` does."""
+    return throw_away.known(place, asked.photos, asked.every)
+
+
+def answers_of(place: Path, seed: int, truth: pd.Series, short: dict[str, int]) -> Found:
+    """Ask all recipes for their queues, answer some images by chance, and ask again.
+
+    Parameters
+    ----------
+    place : Path
+        A library with predictions.
+    seed : int
+        Of the looks by chance.
+    truth : Series of str
+        What each image shows, by its id.
+    short : dict of str to int
+        By class below the cutoff: how many real images it lacks.
+    """
     said = predictions(place, truth)
     recipes: dict[str, dict[str, Numbers]] = {}
     failed: dict[str, str] = {}
@@ -104,13 +176,14 @@ def measured(asked: argparse.Namespace, seed: int, place: Path) -> Found:
             failed[recipe] = str(error)
             continue
         recipes[recipe] = compared(recipe, table, said, short, seed)
-    answered(place, seed, truth)
+    pool = said[said["was"] == ""]
+    answered(place, truth)
+    said = predictions(place, truth)
     for recipe, ways in recipes.items():
         table = with_truth(asked_for(recipe, place), said)
         hit = hits(recipe, table)
         ways["queue"]["later"] = [shares(table["expected"], number) for number in AFTER]
         ways["queue"]["later_hits"] = [shares(hit, number) for number in AFTER]
-    pool = said[said["was"] == ""]
     return Found(
         recipes,
         {
@@ -125,21 +198,23 @@ def measured(asked: argparse.Namespace, seed: int, place: Path) -> Found:
     )
 
 
-def labelled(
-    asked: argparse.Namespace, seed: int, photos: pd.DataFrame, place: Path
-) -> dict[str, int]:
-    """Label photos with the commands that a user types, as the module says.
+def given(
+    asked: argparse.Namespace, seed: int, photos: pd.DataFrame
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Draw what is labelled, and how, as the module says.
 
     Returns
     -------
+    DataFrame
+        path, label and origin.
     dict of str to int
         By class below the cutoff: how many real photos it lacks.
     """
     names = sorted(set(photos["label"]) - {REJECTED})
     hidden = drawn(seed, names, "hidden")[: asked.hidden]
     shown = photos[~photos["label"].isin(hidden)]
-    given, _ = chosen(shown, seed, asked.thinned, asked.most, asked.spare)
-    table = shown.loc[given, ["image_id", "path", "label"]].assign(origin="real")
+    some, _ = chosen(shown, seed, asked.thinned, asked.most, asked.spare)
+    table = shown.loc[some, ["image_id", "path", "label"]].assign(origin="real")
     counts = table["label"].value_counts()
     common = [name for name in counts.index if counts[name] >= MIN_COUNT]
     for name in drawn(seed, sorted(common), "staged")[: asked.staged]:
@@ -158,16 +233,19 @@ def labelled(
     half = asked.unknown // 2
     aside = [
         image_id
-        for some in (left[left["label"].isin(hidden)], left[~left["label"].isin(hidden)])
-        for image_id in drawn(seed, list(some["image_id"]), "unknown")[:half]
+        for part in (left[left["label"].isin(hidden)], left[~left["label"].isin(hidden)])
+        for image_id in drawn(seed, list(part["image_id"]), "unknown")[:half]
     ]
     laid = left[left["image_id"].isin(aside)].assign(label=UNKNOWN, origin="real")
-    manifest = pd.concat([table, laid[table.columns]])
-    manifest[["path", "label", "origin"]].to_csv(place / "manifest.csv", index=False)
+    return pd.concat([table, laid[table.columns]])[["path", "label", "origin"]], short
+
+
+def labelled(asked: argparse.Namespace, seed: int, photos: pd.DataFrame, place: Path) -> None:
+    """Label photos with the commands that a user types."""
+    given(asked, seed, photos)[0].to_csv(place / "manifest.csv", index=False)
     at = ["--library", str(place)]
     curate("scan", str(asked.photos), "--labels", str(place / "manifest.csv"), *at)
     curate("split", *at)
-    return short
 
 
 def drawn(seed: int, names: list[str], what: str) -> list[str]:
@@ -206,7 +284,8 @@ def predictions(place: Path, truth: pd.Series) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        By image id: predicted, score, was (the label, or ''), answer (what the photo shows).
+        By image id: predicted, score, was (the label, or ''), answer (what the photo shows), since
+        (1 where this is of a class that nobody labelled, else -1).
     """
     query = """
         SELECT DISTINCT ON (image_id) image_id, predicted, score
@@ -218,10 +297,9 @@ def predictions(place: Path, truth: pd.Series) -> pd.DataFrame:
         with library.reading() as connection:
             known = facts.images(connection).set_index("image_id")["label"]
     said = said[said.index.isin(truth.index)]
-    return said.assign(
-        was=known.reindex(said.index).fillna("").astype(object),
-        answer=truth.reindex(said.index).astype(object),
-    )
+    was = known.reindex(said.index).fillna("").astype(object)
+    answer = truth.reindex(said.index).astype(object)
+    return said.assign(was=was, answer=answer, since=np.where(answer.isin(set(was)), -1, 1))
 
 
 def asked_for(recipe: str, place: Path) -> pd.DataFrame:
@@ -237,7 +315,7 @@ def asked_for(recipe: str, place: Path) -> pd.DataFrame:
 def with_truth(table: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
     """Say of each image of a queue what it was and what it shows."""
     texts = table.astype({"topic": object, "predicted": object})
-    return texts.join(said[["was", "answer"]], on="image_id")
+    return texts.join(said[["was", "answer", "since"]], on="image_id")
 
 
 def compared(
@@ -269,7 +347,7 @@ def _no_topic(looks: pd.DataFrame) -> dict[str, str]:
     return {} if "topic" in looks else {"topic": ""}
 
 
-def answered(place: Path, seed: int, truth: pd.Series) -> None:
+def answered(place: Path, truth: pd.Series) -> None:
     """Look at 100 photos of a random queue, and import the answers."""
     filters = queues.Filters(limit=100)
     with opened(place) as library:

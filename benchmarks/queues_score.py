@@ -53,7 +53,8 @@ def hits(recipe: str, looks: pd.DataFrame) -> pd.Series:
     recipe : str
         One of `curate.queues.RECIPES`.
     looks : DataFrame
-        topic, predicted, was (the label before, or ''), answer (what the photo shows).
+        topic, predicted, was (the label before, or ''), answer (what the photo shows), since (1
+        where that is a class without labels, else -1).
     """
     asked = looks.assign(recipe=recipe, run_id=0)
     if recipe not in HITS:
@@ -86,7 +87,7 @@ def counted(recipe: str, looks: pd.DataFrame, short: Mapping[str, int]) -> Numbe
     recipe : str
         What was promised.
     looks : DataFrame
-        In their order: topic, predicted, was, answer.
+        In their order: topic, predicted, was, answer, since.
     short : mapping of str to int
         What each class lacks.
     """

@@ -160,12 +160,17 @@ def scanned(asked: argparse.Namespace, place: Path) -> pd.DataFrame:
     for folder in (asked.photos, *asked.junk):
         curate("scan", str(folder), "--library", str(place))
     curate("duplicates", "--library", str(place))
+    return known(place, asked.photos, asked.every)
+
+
+def known(place: Path, photos: Path, every: int) -> pd.DataFrame:
+    """Give the scanned photos as `scanned` does, of every n-th class of the folder `photos`."""
     with opened(place) as library, library.reading() as connection:
         table = facts.images(connection)
     inside = [Path(path).parent for path in table["path"]]
-    root = asked.photos.resolve()
+    root = photos.resolve()
     table["label"] = [path.name if path.parent == root else REJECTED for path in inside]
-    classes = sorted(set(table["label"]) - {REJECTED})[:: asked.every]
+    classes = sorted(set(table["label"]) - {REJECTED})[::every]
     table = table[table["label"].isin([*classes, REJECTED])].reset_index(drop=True)
     alike = table["group_duplicates"].fillna(table["image_id"])
     return table[["image_id", "path", "label"]].assign(group=alike)

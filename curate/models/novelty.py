@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
 from curate.core.errors import InputError
 
@@ -103,6 +102,17 @@ class Novelty:
                 "Give the features of the checkpoint that holds the statistics",
             )
         return np.asarray(_angle(features, self.centre, *self._wide) / self.scale[0])
+
+    def whitened(self, features: NDArray[Any]) -> NDArray[np.float32]:
+        """Give features (N, D) centred and damped, each of length 1: what cosines compare.
+
+        A row that is zero or not finite becomes zero.
+        """
+        rows = np.asarray(features, np.float32)
+        fine = np.isfinite(rows).all(axis=1) & (rows != 0).any(axis=1)
+        moved = _unit(np.where(fine[:, np.newaxis], rows, 0)) - self.centre
+        moved[~fine] = 0
+        return np.asarray(_unit(_damp(moved, self._wide[0])))
 
     @cached_property
     def _wide(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -225,6 +235,8 @@ def _damping(residuals: NDArray[np.float64]) -> NDArray[np.float64]:
     if not typical or not rank:
         return np.zeros((width, 0))
     shrinkage = _shrinkage(residuals, covariance, typical)
+    from scipy.linalg import eigh  # takes long to import, and who asks for novelty needs none of it
+
     values, vectors = eigh(covariance, subset_by_index=[width - rank, width - 1])
     values = shrinkage * typical + (1 - shrinkage) * values
     rest = max((width * typical - values.sum()) / (width - rank), 1e-6 * typical)

@@ -12,22 +12,24 @@ import duckdb
 import pandas as pd
 
 from curate.core.errors import InputError, LibraryError
+from curate.core.losses import THRESHOLDS, losses
 from curate.core.names import REJECTED
 from curate.queues import saving
-from curate.queues.expectations.yields import Calibration, checked, fitted, foreseen, known_chance
+from curate.queues.expectations.makeup import Makeup, makeup
+from curate.queues.expectations.yields import Calibration, checked, fitted, foreseen
 from curate.queues.filters.filters import check_class
 from curate.queues.index import candidates as pool
 from curate.queues.index import indexed
+from curate.queues.index.compared import compare
 from curate.queues.index.counted import class_counts
+from curate.queues.index.sampled import sampled
+from curate.queues.index.totals import totals
 from curate.queues.predicted import Predicted, predicted
 from curate.queues.question import Question
 from curate.queues.recipe import Aim, Recipe, compose
 from curate.queues.recipes import recipe_of
-from curate.queues.removal import THRESHOLDS, losses
 from curate.store import embeddings
 from curate.store.library import Library
-
-_UNDECIDED = "label IS NULL AND rejected IS NOT TRUE"
 
 
 class Answering:
@@ -83,6 +85,8 @@ class Answering:
         aim = Aim(self.classes, asked.min_count, filters, asked.of, self.said.classes, asked.seed)
         aim = self._with(aim, recipe)
         found = pool.candidates(self.asked, filters, self.classes, recipe.narrow(aim))
+        if "other" in recipe.needs:
+            aim = replace(aim, other=pool.of_other(self.asked, found))
         if "features" in recipe.needs or filters.diverse:
             wanted = {*found["image_id"]}
             if aim.features is not None:
@@ -91,8 +95,9 @@ class Answering:
             full = [part for part in parts if part is not None and len(part)]
             features = pd.concat(full, ignore_index=True) if full else parts[1]
             aim = replace(aim, features=features)
-        known = known_chance(found.set_index("image_id")["novelty"], self._novel)
-        table = foreseen(compose(recipe, found, aim), name, known, self.calibration)
+        table = compose(recipe, found, replace(aim, makeup=self._makeup))
+        kinds = self._chances(found[found["image_id"].isin(table["image_id"])])
+        table = foreseen(table, name, kinds.set_index("image_id"), self.calibration)
         groups = found.set_index("image_id")["group"]
         return table.assign(
             raw=table["expected"],
@@ -110,70 +115,88 @@ class Answering:
     @cached_property
     def calibration(self) -> Calibration:
         """What earlier looks came to."""
-        return fitted(self._looks, checked(pool.answered(self.asked), self._novel))
+        return fitted(self._looks, checked(self._answered, self._chances(self._answered)))
+
+    @cached_property
+    def _answered(self) -> pd.DataFrame:
+        return pool.answered(self.asked)
 
     @cached_property
     def _looks(self) -> pd.DataFrame:
-        return saving.outcomes(self._library)[0]
+        return saving.looks(self._library)
 
     @cached_property
-    def _novel(self) -> float:
-        """The share of the pool that is more novel than nearly all known images."""
-        row = self.asked.execute(
-            "SELECT avg((novelty > 1)::INT) FROM everything "
-            f"WHERE {_UNDECIDED} AND novelty IS NOT NULL AND NOT isnan(novelty)"
-        ).fetchone()
-        return float(row[0] or 0.0) if row else 0.0
+    def _makeup(self) -> Makeup | None:
+        return makeup(sampled(self.asked), frozenset(self.said.classes))
 
-    def losses(self) -> pd.DataFrame:
-        """Estimate what would be lost if all up to a score were removed; see `removal.losses`."""
-        known = pool.answered(self.asked)
+    def _chances(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Say what images are likely of; missing, but for the score, where nobody can say."""
+        if self._makeup is not None:
+            said = self._makeup.of(rows)
+        else:
+            nothing = dict.fromkeys(("second", "known", "strange"), float("nan"))
+            said = rows[["score"]].rename(columns={"score": "right"}).assign(**nothing)
+        return said.assign(image_id=rows["image_id"])
+
+    def decided(self) -> pd.DataFrame:
+        """Give the answers to images that the model predicted before; see `losses.losses`."""
+        known = self._answered
         refused = known["rejected"].fillna(False).astype(bool)
         shown = self._looks.sort_values("recipe").drop_duplicates("image_id")
         fair = self._looks.loc[self._looks["recipe"] == "random", "image_id"]
         recipe = known["image_id"].map(shown.set_index("image_id")["recipe"]).astype(object)
-        decided = pd.DataFrame(
+        return pd.DataFrame(
             {
                 "score": known["score"],
                 "answer": known["label"].astype(object).mask(refused, REJECTED),
                 "recipe": recipe.mask(known["image_id"].isin(fair), "random"),
             }
         )
-        counts = ", ".join(f"count(*) FILTER (WHERE score <= {edge})" for edge in THRESHOLDS)
-        row = self.asked.execute(
-            f"SELECT count(*), {counts} FROM everything WHERE {_UNDECIDED}"
-        ).fetchone()
-        total, *up_to = row or (0, *(0 for _ in THRESHOLDS))
-        return losses(decided, up_to, total)
+
+    def losses(self) -> pd.DataFrame:
+        """Estimate what would be lost if all up to a score were removed; see `losses.losses`."""
+        counted = totals(self.asked)
+        up_to = [int(counted[f"up_to_{at}"].sum()) for at in range(len(THRESHOLDS))]
+        return losses(self.decided(), up_to, int(counted["images"].sum()))
 
     def predicted_pool(self) -> dict[str, int]:
         """Count the undecided images by the class that they are predicted as."""
-        rows = self.asked.execute(
-            "SELECT predicted, count(*) FROM everything "
-            f"WHERE {_UNDECIDED} GROUP BY predicted ORDER BY predicted"
-        ).fetchall()
-        return {str(name): int(number) for name, number in rows}
+        counted = totals(self.asked)
+        return dict(zip(counted["predicted"].astype(str), map(int, counted["images"]), strict=True))
 
     def _with(self, aim: Aim, recipe: Recipe) -> Aim:
         if "labelled" in recipe.needs:
-            labelled = pool.labelled(self.asked)
-            aim = replace(aim, labelled=labelled)
+            known = [self._labelled] + [self._rejected] * ("rejected" in recipe.needs)
+            aim = replace(aim, labelled=pd.concat(known, ignore_index=True))
             if "features" in recipe.needs:
                 # What a recipe hands over may hang on how the labelled images lie.
-                aim = replace(aim, features=self._features(labelled["image_id"]))
+                features = [self._labelled_features]
+                features += [self._features(rows["image_id"]) for rows in known[1:]]
+                aim = replace(aim, features=pd.concat(features, ignore_index=True))
         if "other" in recipe.needs:
-            aim = replace(aim, other=self._of_other())
+            self._compare()
         return aim
 
-    def _of_other(self) -> pd.DataFrame:
+    @cached_property
+    def _labelled(self) -> pd.DataFrame:
+        return pool.labelled(self.asked)
+
+    @cached_property
+    def _rejected(self) -> pd.DataFrame:
+        return pool.rejected(self.asked)
+
+    @cached_property
+    def _labelled_features(self) -> pd.DataFrame:
+        return self._features(self._labelled["image_id"])
+
+    def _compare(self) -> None:
         if self._other is None:
             raise InputError(
                 "one checkpoint",
                 "this recipe compares the predictions of two",
                 "Name the other one: --against CKPT.",
             )
-        with indexed.asked(self._library, self._other.run_ids) as answering:
-            return pool.said(answering, ("predicted", "score"))
+        compare(self._library, self.asked, self._other.run_ids)
 
     def _features(self, wanted: Collection[str]) -> pd.DataFrame:
         """Give the features of images; none where the library has none of this model."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from curate.core.errors import InputError, LibraryError
-from curate.store import schema
+from curate.store import processes, schema
 from curate.store.library import Library
 
 
@@ -101,5 +101,7 @@ def standing(library: Library) -> tuple[int, str | None]:
         last = connection.scalar(
             select(func.max(shards.c.shard_id)).where(shards.c.table == "predictions")
         )
-        since = connection.scalar(select(func.min(table.c.started_at)).where(running))
-    return last or 0, since
+        begun = connection.execute(select(table.c.started_at, table.c.versions).where(running))
+        # One that was killed could not write down that it ended.
+        since = [at for at, versions in begun if not processes.is_gone(json.loads(versions))]
+    return last or 0, min(since, default=None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from curate.queues.expectations.makeup import Makeup
 from curate.queues.filters.choosing import choose
 from curate.queues.filters.filters import Filters
 
@@ -38,6 +39,16 @@ predicted, `label_run` the one that labelled or rejected last (missing where nob
 the one in which the image was seen first.
 """
 
+LABELLED_COLUMNS = (
+    *("image_id", *PREDICTION_COLUMNS, "label", "origin", "split", "group", "run_id", "label_run"),
+    *("arrived", "rejected", "quality"),
+)
+"""Of these, what recipes are told of the images that are labelled: there may be very many."""
+
+DIGITS = 16
+"""So many digits of an image id make `number`, which candidates have in SQL: in its order, images
+come in the order of their ids, and no text is read."""
+
 CLOSE = 0.2
 """The best and the second score are close when they differ by no more than this."""
 
@@ -65,11 +76,16 @@ class Aim:
         there are any. Only for recipes that need ``features``; never None for these. For `narrow`
         those of `labelled` alone.
     labelled : DataFrame or None
-        `CANDIDATE_COLUMNS` of the images that have a label (*unknown* is one), whatever the
-        filters say. Only for recipes that need ``labelled``.
+        `LABELLED_COLUMNS` of the images that have a label (*unknown* is one), whatever the
+        filters say, and, for recipes that need ``rejected``, of those that were rejected last.
+        Only for recipes that need ``labelled``.
     other : DataFrame or None
-        image_id, predicted and score, by the checkpoint that the question compares with. Only for
-        recipes that need ``other``.
+        image_id, predicted and score, by the checkpoint that the question compares with: of what
+        `narrow` let through and of `labelled`, where it denies what the model says. Only for
+        recipes that need ``other``; for `narrow` it is the table `compared` (place, other,
+        other_score) of all images.
+    makeup : Makeup or None
+        What the pool is made of, for `expect`; None where nobody can say.
     """
 
     classes: pd.DataFrame
@@ -81,6 +97,7 @@ class Aim:
     features: pd.DataFrame | None = None
     labelled: pd.DataFrame | None = None
     other: pd.DataFrame | None = None
+    makeup: Makeup | None = None
 
 
 Narrow = Callable[[Aim], tuple[str, list[object]]]
@@ -103,7 +120,7 @@ Reason = Callable[[pd.DataFrame, Aim], list[str]]
 
 Expect = Callable[[pd.DataFrame, Aim], pd.Series]
 """From rows of the queue to the probability that a look at them gives what the recipe promises, by
-the model's scores alone; what earlier looks came to is learnt from them apart."""
+what the model says (`chances`); what earlier looks came to is learnt from them apart."""
 
 
 def unsaid(chosen: pd.DataFrame, _: Aim) -> pd.Series:
@@ -126,7 +143,7 @@ class Recipe:
     promise : str
         What a look is expected to give, for the column `expected`: ``the class of the topic``, …
     needs : frozenset of str
-        Of ``features``, ``labelled``, ``other``: what `Aim` holds for it.
+        Of ``features``, ``labelled``, ``rejected``, ``other``: what `Aim` holds for it.
     decided : bool
         Whether it is about images that have a label already (the filter `labelled` is then on).
     """

@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from curate.core.errors import InputError
+from curate.core.losses import THRESHOLDS
 from curate.formats.tables import write_csv, write_parquet
 from curate.queues import page, removal
-from curate.store import files
+from curate.store import protection
 from curate.store.library import Library
 
 WRITERS = {".csv": write_csv, ".parquet": write_parquet}
@@ -25,14 +26,15 @@ def write_cleanup(library: Library, table: pd.DataFrame, path: Path) -> pd.DataF
     library : Library
         Knows the files of the images.
     table : DataFrame
-        A queue: image_id, score, reason.
+        A queue: image_id, score, predicted, reason.
     path : Path
         ``.csv`` or ``.parquet``.
 
     Returns
     -------
     DataFrame
-        The plan, `removal.CLEANUP_COLUMNS`: a row for each file of each image.
+        The plan, `removal.CLEANUP_COLUMNS`, which `curate cleanup apply` takes: a row for each file
+        of each image, without what is protected (see `store.protection`).
 
     Raises
     ------
@@ -41,15 +43,14 @@ def write_cleanup(library: Library, table: pd.DataFrame, path: Path) -> pd.DataF
     """
     if path.suffix not in WRITERS:
         raise InputError(str(path), "a cleanup plan is a table", f"Name it {' or '.join(WRITERS)}.")
-    with library.reading() as connection:
-        there = files.table(connection)
-    plan = removal.cleanup_plan(table, there[there["image_id"].notna()])
+    there = protection.of_files(library, list(table["image_id"]))
+    plan = removal.cleanup_plan(table, there[there["protected"] == ""])
     WRITERS[path.suffix](plan, path)
     return plan
 
 
 def sheets(
-    library: Library, table: pd.DataFrame, thresholds: Sequence[float] = removal.THRESHOLDS
+    library: Library, table: pd.DataFrame, thresholds: Sequence[float] = THRESHOLDS
 ) -> Iterator[tuple[str, bytes]]:
     """Draw a contact sheet of each bucket of scores.
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import select
+from sqlalchemy import Connection, func, select
 
+from curate.queues.expectations.outcomes import NEW, yields_report
 from curate.queues.expectations.outcomes import outcomes as came_to
-from curate.queues.expectations.outcomes import yields_report
 from curate.queues.recipe import QUEUE_COLUMNS
 from curate.store import files, offered, queues, schema
 from curate.store.library import Library
@@ -134,8 +134,27 @@ def outcomes(library: Library) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     shown = offered.read(library)
     with library.reading() as connection:
-        said = offered.answers(connection, shown["image_id"])
-    return came_to(shown, said), shown
+        return _came(connection, shown), shown
+
+
+def looks(library: Library) -> pd.DataFrame:
+    """Give what the looks at the last queues came to: `outcomes.OUTCOME_COLUMNS`.
+
+    What was offered is read only as far as anybody can have answered it.
+    """
+    runs = schema.runs
+    with library.reading() as connection:
+        # Answers come with other runs than queues.
+        last = connection.scalar(select(func.max(runs.c.run_id)).where(runs.c.stage != "queue"))
+        shown = offered.read(library, before=last or 0)
+        return _came(connection, shown)
+
+
+def _came(connection: Connection, shown: pd.DataFrame) -> pd.DataFrame:
+    said = offered.answers(connection, shown["image_id"])
+    new = shown.loc[shown["recipe"] == NEW, "image_id"]
+    named = said.loc[said["image_id"].isin(new), "answer"]
+    return came_to(shown, said, offered.first_labelled(connection, named))
 
 
 def report(library: Library, run_id: int | None = None) -> pd.DataFrame:

@@ -27,6 +27,10 @@ STAGE = "queue"
 PERIOD = 1.0
 """Seconds between two looks for new predictions."""
 
+REST = 4.0
+"""So many times as long as it took to make a queue, it is not made again while it grows: with very
+many predictions that takes minutes, and the bulk identification needs the machine."""
+
 
 def queue(
     library: Library,
@@ -74,7 +78,7 @@ def queue(
         came to; missing where nobody can say); one row an image, in the order in which they should
         be looked at. It may be empty. `attrs` names the model (its digest), its checkpoint (the
         path) and other_models (how many others have predictions here); of `low-score` also losses:
-        what would be lost at each threshold (`removal.LOSS_COLUMNS`, records).
+        what would be lost at each threshold (`losses.LOSS_COLUMNS`, records).
 
     Raises
     ------
@@ -104,6 +108,32 @@ def queue(
     if losses is not None:
         found.attrs["losses"] = losses.to_dict("records")
     return found
+
+
+def unseen(
+    library: Library, recipe: str, filters: Filters, *, min_count: int, count: str = "groups"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make a queue that nobody looks at: a rule goes by it, and nothing of it is remembered.
+
+    Parameters
+    ----------
+    library, recipe, filters, min_count, count
+        As `queue` takes them.
+
+    Returns
+    -------
+    DataFrame
+        As `queue`.
+    DataFrame
+        The answers to images that the model predicted before, as `core.losses.losses` takes them.
+
+    Raises
+    ------
+    InputError, LibraryError, PolicyError
+        As `queue`.
+    """
+    with Answering(library, Question(filters, min_count, count)) as answering:
+        return answering.of(recipe)[list(QUEUE_COLUMNS)], answering.decided()
 
 
 def saved(library: Library, name: str) -> pd.DataFrame:
@@ -201,10 +231,11 @@ def follow(
     """
     recipe_of(recipe)
     question = Question(filters, min_count, count, model, against, of, seed)
-    before, shown = None, None
+    before, shown, due = None, None, 0.0
     while True:
         now, since = standing(library)
-        if now != before:
+        begun = time.monotonic()
+        if now != before and (since is None or begun >= due):
             table = None
             if now or since is None:
                 with Answering(library, question) as answering:
@@ -214,6 +245,7 @@ def follow(
             if before is None or shown is None or table is None or not table.equals(shown):
                 yield Following(table, since)
             before, shown = now, table
+            due = time.monotonic() + REST * (time.monotonic() - begun)
         if since is None:
             return
         time.sleep(PERIOD)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from curate.core.chunks import batched
 from curate.core.names import REJECTED
@@ -58,7 +58,7 @@ def write(library: Library, run_id: int, table: pd.DataFrame, *, recipe: str = "
         shards.reference(connection, shard)
 
 
-def read(library: Library, *, recent: int = RECENT) -> pd.DataFrame:
+def read(library: Library, *, recent: int = RECENT, before: int | None = None) -> pd.DataFrame:
     """Give what the last queues offered.
 
     Parameters
@@ -67,6 +67,8 @@ def read(library: Library, *, recent: int = RECENT) -> pd.DataFrame:
         Its queues.
     recent : int
         So many queues, the last ones.
+    before : int, optional
+        Of these, only queues of earlier runs than this.
 
     Returns
     -------
@@ -76,10 +78,20 @@ def read(library: Library, *, recent: int = RECENT) -> pd.DataFrame:
     """
     with library.reading() as connection:
         found = shards.referenced(connection, TABLE)[-recent:]
-    whole = [shard for shard in found if not shards.fault(library, shard)]
-    tables = [pq.read_table(library.folder / shard.path, schema=SCHEMA) for shard in whole]
+    wanted = [shard for shard in found if before is None or shard.run_id < before]
+    whole = [shard for shard in wanted if not shards.fault(library, shard)]
+    tables = [_table(library, shard) for shard in whole]
     rows: pd.DataFrame = pa.concat_tables([SCHEMA.empty_table(), *tables]).to_pandas()
     return rows
+
+
+def _table(library: Library, shard: shards.Shard) -> pa.Table:
+    # Not `read_table`, which takes several times as long to set out for so few rows.
+    with pq.ParquetFile(library.folder / shard.path) as file:
+        rows = file.read()
+    there = {name: rows[name] for name in SCHEMA.names if name in rows.column_names}
+    missing = {field.name: pa.nulls(len(rows), field.type) for field in SCHEMA}
+    return pa.table(missing | there).select(SCHEMA.names).cast(SCHEMA)
 
 
 def answers(connection: Connection, image_ids: Collection[str]) -> pd.DataFrame:
@@ -107,6 +119,17 @@ def answers(connection: Connection, image_ids: Collection[str]) -> pd.DataFrame:
         for row in connection.execute(chosen.where(said, log.c.image_id.in_(some)))
     ]
     return standing(pd.DataFrame(rows, columns=["seq", "image_id", "run_id", "kind", "value"]))
+
+
+def first_labelled(connection: Connection, names: Collection[str]) -> dict[str, int]:
+    """Give the run that first labelled anything as one of some classes, by class."""
+    log = schema.decisions
+    query = select(log.c.value, func.min(log.c.run_id)).where(log.c.kind == "label")
+    found: dict[str, int] = {}
+    for some in batched(sorted(set(names)), 500):
+        rows = connection.execute(query.where(log.c.value.in_(some)).group_by(log.c.value))
+        found.update((name, run_id) for name, run_id in rows)
+    return found
 
 
 def standing(log: pd.DataFrame) -> pd.DataFrame:

@@ -56,7 +56,8 @@ CANDIDATES = pa.schema(
 
 EXTRA = (
     'row_number() OVER () AS place, count(*) OVER (PARTITION BY "group") = 1 AS alone, '
-    "hash(least(predicted, second), greatest(predicted, second)) AS pair"
+    "hash(least(predicted, second), greatest(predicted, second)) AS pair, "
+    "row_number() OVER (ORDER BY image_id) AS number"
 )
 """What DuckDB knows beside the columns of candidates; see `indexed.asked`."""
 

@@ -52,6 +52,7 @@ def while_it_waits(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Callable[[
 
     def install(things: list[Callable[[], object]]) -> None:
         monkeypatch.setattr("time.sleep", lambda _: things.pop(0)())
+        monkeypatch.setattr(verb, "REST", 0.0)
 
     return install
 
@@ -89,6 +90,47 @@ def test_it_is_shown_again_whenever_predictions_come(
     )
     moments = [shown(one) for one in follow(library, "low-score", LOW, min_count=40)]
     assert moments == [(0, True), (1, True), (3, True)]
+
+
+def test_a_queue_that_takes_long_rests_and_is_made_again_at_the_end(
+    library: Library,
+    ids: list[str],
+    while_it_waits: Callable[[list[Callable[[], object]]], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    predict(library, [said(ids[0], "zebra", 0.5)])
+    parameters = {"model": "m1", "path": "m1.pt", "classes": list(CLASSES)}
+    running = runs.running(library, "bulk-id", parameters, "key of m1", alone=False)
+    running.__enter__()
+    while_it_waits(
+        [
+            lambda: _predicted(library, ids[1:3]),
+            lambda: None,
+            lambda: running.__exit__(None, None, None),
+        ]
+    )
+    monkeypatch.setattr(verb, "REST", 1e6)
+    moments = [shown(one) for one in follow(library, "low-score", LOW, min_count=40)]
+    assert moments == [(1, True), (3, False)]
+
+
+def test_nobody_waits_for_a_bulk_id_that_was_killed(library: Library, ids: list[str]) -> None:
+    predict(library, [said(ids[0], "zebra", 0.5)])
+    ended = subprocess.run([sys.executable, "-c", _NAMED], capture_output=True, check=True)
+    with runs.running(library, "bulk-id", {"model": "m1"}, alone=False) as run:
+        pass
+    with library.writing() as connection:
+        killed = {"status": "running", "versions": ended.stdout.decode()}
+        mine = schema.runs.c.run_id == run.run_id
+        connection.execute(schema.runs.update().where(mine).values(**killed))
+    assert [shown(one) for one in follow(library, "low-score", LOW, min_count=40)] == [(1, False)]
+
+
+_NAMED = """
+import json
+from curate.store import processes
+print(json.dumps(processes.named()))
+"""
 
 
 def _predicted(library: Library, ids: list[str]) -> None:

@@ -19,6 +19,14 @@ from curate.queues.recipes import RECIPES
 
 from .cases import CANDIDATES, EXTRA, Case, cases
 
+OTHER = pa.schema([("image_id", pa.string()), ("predicted", pa.string()), ("score", pa.float64())])
+COMPARED = """
+compared AS (
+    SELECT place, told.predicted AS other, told.score AS other_score
+    FROM candidates JOIN told USING (image_id) WHERE told.predicted <> candidates.predicted
+)
+"""
+
 laws = settings(max_examples=20, deadline=None)
 names = st.sampled_from(sorted(RECIPES))
 
@@ -38,7 +46,12 @@ def found(
     duck.register("classes", pa.Table.from_pandas(case.aim.classes, preserve_index=False))
     conditions, bound = case.aim.filters.conditions()
     inner = f"SELECT *, {EXTRA} FROM pool WHERE {' AND '.join(conditions) or 'true'}"
-    query = f"WITH candidates AS ({inner}) SELECT * FROM candidates {tail}"
+    told = case.aim.other
+    assert told is not None
+    duck.register(
+        "told", pa.Table.from_pandas(told[list(OTHER.names)], OTHER, preserve_index=False)
+    )
+    query = f"WITH candidates AS ({inner}), {COMPARED} SELECT * FROM candidates {tail}"
     return duck.execute(query, [*bound, *values]).df()
 
 
@@ -61,56 +74,37 @@ def asked(recipe: Recipe, case: Case) -> Case:
     return replace(case, aim=replace(case.aim, filters=filters))
 
 
-@laws
+@settings(max_examples=40, deadline=None)
 @given(name=names, case=cases())
-def test_the_shape_is_exact_and_every_image_comes_once_with_a_reason(
+def test_a_queue_is_what_it_promises_to_be(
     duck: duckdb.DuckDBPyConnection, name: str, case: Case
 ) -> None:
-    queue = made(duck, name, case)
+    queue, filters, recipe = made(duck, name, case), case.aim.filters, RECIPES[name]
 
+    # Its shape is exact, and every image comes once, with a reason.
     assert tuple(queue.columns) == QUEUE_COLUMNS
     assert queue["image_id"].is_unique
-    assert len(queue) <= case.aim.filters.limit
+    assert len(queue) <= filters.limit
     assert (queue["reason"].str.len() > 0).all()
     assert (queue["label"] == "").all()
     assert queue["score"].dtype == queue["second_score"].dtype == "float64"
 
-
-@laws
-@given(name=names, case=cases())
-def test_every_image_passes_the_filters(
-    duck: duckdb.DuckDBPyConnection, name: str, case: Case
-) -> None:
-    queue, filters = made(duck, name, case), case.aim.filters
-
+    # Every image passes the filters.
     assert filters.class_ == "" or (queue["predicted"] == filters.class_).all()
     assert filters.min_score is None or (queue["score"] >= filters.min_score).all()
     assert filters.max_score is None or (queue["score"] <= filters.max_score).all()
 
-
-@laws
-@given(name=names, case=cases())
-def test_no_decided_image_comes_back_unless_asked_for(
-    duck: duckdb.DuckDBPyConnection, name: str, case: Case
-) -> None:
+    # No decided image comes back unless asked for.
     known = case.pool.set_index("image_id")
-    queue = made(duck, name, case)
-
     assert set(queue["image_id"]) <= set(known.index)
-    if not (case.aim.filters.labelled or RECIPES[name].decided):
+    if not (filters.labelled or recipe.decided):
         assert known.loc[queue["image_id"], "label"].isna().all()
 
-
-@laws
-@given(name=names, case=cases())
-def test_what_is_expected_is_a_probability_or_unsaid(
-    duck: duckdb.DuckDBPyConnection, name: str, case: Case
-) -> None:
-    expected = made(duck, name, case)["expected"]
-
+    # What is expected is a probability or unsaid.
+    expected = queue["expected"]
     assert expected.dtype == "float64"
     assert (expected.isna() | expected.between(0, 1)).all()
-    assert RECIPES[name].expect is not unsaid or expected.isna().all()
+    assert recipe.expect is not unsaid or expected.isna().all()
 
 
 @laws

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from sqlalchemy import select
 
 from curate.core.errors import CurateError, InputError, LibraryError
-from curate.queues import Filters, queue
+from curate.queues import RECIPES, Filters, queue
+from curate.queues.recipe import Aim
 from curate.scan import scan
 from curate.store import decisions, files, runs, schema
 from curate.store.decisions import Decision
@@ -105,6 +108,31 @@ def test_a_labelled_image_that_is_asked_for_says_its_label(library: Library, ids
 
     assert list(table["reason"]) == ["best score 0.50 (zebra); labelled kudu"]
     assert list(table["label"]) == [""]
+
+
+@pytest.mark.parametrize("needs", ["labelled", "rejected"])
+def test_a_recipe_is_told_of_rejected_images_where_it_needs_them(
+    library: Library,
+    ids: Ids,
+    decide: Callable[[str, str, str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    needs: str,
+) -> None:
+    predict(library, [said(ids[name], "zebra", 0.5) for name in "abck"])
+    decide("reject", ids["b"], "blurred")
+    told: list[dict[str, bool]] = []
+
+    def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
+        assert aim.labelled is not None
+        known = aim.labelled.set_index("image_id")["rejected"].astype(bool)
+        told.append({str(name): bool(refused) for name, refused in known.items()})
+        return RECIPES["low-score"].score(candidates, aim)
+
+    mine = replace(RECIPES["low-score"], score=score, needs=frozenset({"labelled", needs}))
+    monkeypatch.setitem(RECIPES, "mine", mine)
+    queue(library, "mine", Filters(), min_count=40)
+
+    assert told == [{ids["k"]: False} | ({ids["b"]: True} if needs == "rejected" else {})]
 
 
 def test_low_count_counts_the_images_of_the_library(library: Library, ids: Ids) -> None:

@@ -90,6 +90,16 @@ def test_answers_are_what_holds_after_each_decision(library: Library) -> None:
     assert answered(library) == answered(library, "x") == []
 
 
+def test_a_class_is_as_old_as_its_first_label(library: Library) -> None:
+    for image_id, label in (("a", "cat"), ("b", "dog"), ("a", "dog"), ("c", "cat")):
+        decide(library, said("label", image_id, label))
+    with library.reading() as connection:
+        runs_of = list(offered.answers(connection, ["a", "b"])["run_id"])
+        found = offered.first_labelled(connection, ["cat", "dog", "cow", ""])
+
+    assert found == {"cat": runs_of[0], "dog": runs_of[1]}
+
+
 def test_answers_name_their_runs(library: Library) -> None:
     decide(library, said("label", "a", "cat"))
     decide(library, said("label", "a", "dog"))

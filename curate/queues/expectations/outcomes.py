@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
@@ -42,14 +42,9 @@ def _is_class(rows: pd.DataFrame) -> pd.Series:
     return ~rows["answer"].isin(["", UNKNOWN, REJECTED])
 
 
-def _is_common(rows: pd.DataFrame) -> pd.Series:
-    """Of the class that most images of the same cluster turned out to be."""
-    named = rows[_is_class(rows)]
-    counted = named.groupby(["run_id", "topic", "answer"]).size().rename("n").reset_index()
-    ordered = counted.sort_values(["n", "answer"], ascending=[False, True])
-    most = ordered.drop_duplicates(["run_id", "topic"]).set_index(["run_id", "topic"])["answer"]
-    wanted = most.reindex(pd.MultiIndex.from_frame(rows[["run_id", "topic"]]))
-    return pd.Series(rows["answer"].to_numpy(object) == wanted.to_numpy(object), rows.index, bool)
+def _is_new(rows: pd.DataFrame) -> pd.Series:
+    """Of a class that nobody had labelled when the queue was made."""
+    return _is_class(rows) & (rows["since"] > rows["run_id"])
 
 
 HITS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
@@ -62,18 +57,23 @@ HITS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "uncertain-confidence": _was_wrong,
     "disagree": _was_wrong,
     "wrong-label": _changed,
-    "new-class": _is_common,
+    "new-class": _is_new,
     "low-score": _is_rejected,
 }
 """By recipe: from outcomes of it (without `hit`) to whether each came to what was promised. A look
 of any other recipe comes to something when the answer is a class."""
+
+NEW = "new-class"
+"""The recipe for whose answers `outcomes` is told since when there is such a class."""
 
 LEAVES_RIGHT_ONES = frozenset({"wrong-label"})
 """Recipes that show what is there already: who finds it right answers nothing. Whoever answered an
 image has looked at those before it in the queue; of these, such an image counts as a miss."""
 
 
-def outcomes(offered: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+def outcomes(
+    offered: pd.DataFrame, answers: pd.DataFrame, since: Mapping[str, int] | None = None
+) -> pd.DataFrame:
     """Find the looks that somebody took at what queues offered, and what they came to.
 
     Parameters
@@ -82,6 +82,9 @@ def outcomes(offered: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
         As `store.offered.read` gives it.
     answers : DataFrame
         As `store.offered.answers` gives it, of these images.
+    since : mapping, optional
+        By class, the run that first labelled anything so, of answers to `NEW`; what it lacks was
+        always there.
 
     Returns
     -------
@@ -102,6 +105,7 @@ def outcomes(offered: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
     table["answer"] = table["answer"].mask(left, table["was"])
     looked = table[answered | left].sort_values(["recipe", "run_id", "position"])
     looked = looked.drop_duplicates(["recipe", "image_id"], keep="last", ignore_index=True)
+    looked["since"] = looked["answer"].map(since or {}).fillna(0)
     hit = pd.Series(False, looked.index, dtype=bool)
     for recipe, rows in looked.groupby("recipe"):
         hit.loc[rows.index] = HITS.get(str(recipe), _is_class)(rows)

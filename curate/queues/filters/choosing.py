@@ -7,6 +7,8 @@ is sorted. Nothing here adds an image, and nothing but `diverse` and `sort` chan
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -107,16 +109,32 @@ def sort(ordered: pd.DataFrame, by: str) -> pd.DataFrame:
     return ordered.sort_values(column, ascending=column == by, kind="stable", na_position="last")
 
 
-def foremost(order: str, filters: Filters) -> tuple[str, list[object]]:
+def foremost(
+    key: str,
+    filters: Filters,
+    *,
+    join: str = "",
+    where: str = "",
+    values: Sequence[object] = (),
+    topic: str = "predicted",
+) -> tuple[str, list[object]]:
     """Say in SQL what `choose` takes of a queue whose order SQL knows.
 
     Parameters
     ----------
-    order : str
-        Expressions over the columns of candidates, the image id at the end: the order of a recipe
-        that scores each image alone, with one topic or a topic for each predicted class.
+    key : str
+        An expression over the columns of candidates that is never missing: the least comes first,
+        and between equals the image id decides. So it orders a recipe that scores each image alone.
     filters : Filters
         As in `choose`.
+    join : str
+        What follows ``FROM candidates``: tables that have a row for each image that fits.
+    where : str
+        What images must fulfil.
+    values : sequence
+        Of `where`.
+    topic : str
+        The topic of an image; where a recipe has none, its predicted class.
 
     Returns
     -------
@@ -124,44 +142,62 @@ def foremost(order: str, filters: Filters) -> tuple[str, list[object]]:
         What follows ``SELECT … FROM candidates``, and its values: all rows that `choose` can take,
         and such that it takes the same from them as from all.
     """
-    conditions, values = [], []
-    alone = _later_of_a_group(order) if filters.one_per_group else ""
-    if alone:
-        conditions.append(f"image_id NOT IN ({alone})")
+    conditions, bound = [where or "true"], [*values]
+    if filters.one_per_group:
+        later = f'row_number() OVER (PARTITION BY "group" ORDER BY {key}, number) > 1'
+        alike = f"FROM candidates {join} WHERE {conditions[0]} AND NOT alone"
+        conditions.append(f"place NOT IN (SELECT place {alike} QUALIFY {later})")
+        bound += values
     if filters.per_class is not None:
-        left = f"WHERE image_id NOT IN ({alone})" if alone else ""
-        conditions.append(
-            "image_id IN (SELECT image_id FROM (SELECT image_id, row_number() OVER "
-            f"(PARTITION BY predicted ORDER BY {order}) AS place FROM candidates {left}) "
-            "WHERE place <= ?)"
-        )
-        values.append(filters.per_class)
-    tail = f"WHERE {' AND '.join(conditions)} " if conditions else ""
-    if filters.sort and not filters.diverse:
-        way = "DESC" if filters.sort.startswith("-") else "ASC"
-        column = filters.sort.removeprefix("-")
-        first = f"{_comparable(column)} {way} NULLS LAST, "
-    else:
-        first = ""
-    return f"{tail}ORDER BY {first}{order} LIMIT ?", [
-        *values,
-        filters.limit * (POOL if filters.diverse else 1),
-    ]
+        each = min(filters.per_class, _MOST_OF_A_TOPIC)
+        few = f"SELECT unnest(arg_min(place, ({key}, number), {each})) FROM candidates {join}"
+        conditions = [f"place IN ({few} WHERE {' AND '.join(conditions)} GROUP BY {topic})"]
+    before = f"{sorting(filters)} NULLS LAST, " if sorting(filters) else ""
+    tail = f"{join} WHERE {' AND '.join(conditions)} ORDER BY {before}{key}, number LIMIT ?"
+    return tail, [*bound, reach(filters)]
 
 
-def _later_of_a_group(order: str) -> str:
-    """Ask for the images before which one comes that looks alike.
+_MOST_OF_A_TOPIC = 999_999
+"""What DuckDB can gather at most; no queue holds so many."""
 
-    Only groups of several are numbered, which are few: in each, some image is not what names it.
+
+def reach(filters: Filters) -> int:
+    """Say of how many images, in the order of a queue, `choose` takes what it takes."""
+    return filters.limit * (POOL if filters.diverse else 1)
+
+
+def sorting(filters: Filters) -> str:
+    """Say in SQL by what `choose` sorts whatever a queue holds; '' where the recipe's order stays.
+
+    A measure that could not be taken may be NaN, which DuckDB would sort as a number.
     """
-    several = 'SELECT "group" FROM candidates WHERE NOT alone AND "group" <> image_id'
-    return (
-        'SELECT image_id FROM (SELECT image_id, row_number() OVER (PARTITION BY "group" '
-        f'ORDER BY {order}) AS place FROM candidates WHERE NOT alone AND "group" IN ({several})) '
-        "WHERE place > 1"
+    if not filters.sort or filters.diverse:
+        return ""
+    column = filters.sort.removeprefix("-")
+    if column not in ("taken", "path"):
+        column = f"nullif({column}::DOUBLE, 'nan'::DOUBLE)"
+    return f"{column} {'DESC' if filters.sort.startswith('-') else 'ASC'}"
+
+
+def among_first(filters: Filters, table: str) -> str:
+    """Say in SQL which rows `choose` can reach when it sorts them.
+
+    Parameters
+    ----------
+    filters : Filters
+        With `sort`.
+    table : str
+        Has `sorted` (what `sorting` sorts by) and `certain` (whether `choose` takes the row,
+        unless the limit keeps it out).
+
+    Returns
+    -------
+    str
+        A condition over a row of the table.
+    """
+    way, within = ("DESC", ">=") if filters.sort.startswith("-") else ("ASC", "<=")
+    last = (
+        f"(SELECT sorted FROM {table} WHERE certain ORDER BY sorted {way} NULLS LAST "
+        f"LIMIT 1 OFFSET {filters.limit - 1})"
     )
-
-
-def _comparable(column: str) -> str:
-    """A measure that could not be taken may be NaN, which DuckDB sorts as a number."""
-    return column if column in ("taken", "path") else f"nullif({column}::DOUBLE, 'nan'::DOUBLE)"
+    return f"coalesce(sorted {within} {last}, {last} IS NULL)"

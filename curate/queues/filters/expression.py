@@ -8,6 +8,7 @@ computed as doubles, a division by zero and a text that is no date are missing v
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,6 +52,8 @@ _OPERATORS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "/": ((NUMBER, NUMBER), NUMBER, "({} / nullif({}, 0))"),
     "%": ((NUMBER, NUMBER), NUMBER, "({} % nullif({}, 0))"),
 }
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?")
 
 _COMPARED = {
     "COMPARE_EQUAL": "=",
@@ -269,6 +272,9 @@ def _listed(columns: Mapping[str, str]) -> str:
 
 def _refuse_no_date(text: object) -> None:
     try:
+        # Python reads more than DuckDB does, such as 20260531.
+        if not _MOMENT.fullmatch(str(text)):
+            raise ValueError
         datetime.fromisoformat(str(text))
     except ValueError:
         raise Refused(f"{text!r} is no date", "Write a date such as '2026-05-31'.") from None

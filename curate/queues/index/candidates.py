@@ -9,21 +9,29 @@ import pandas as pd
 import pyarrow as pa
 
 from curate.queues.filters.filters import Filters
-from curate.queues.recipe import CANDIDATE_COLUMNS
+from curate.queues.recipe import CANDIDATE_COLUMNS, LABELLED_COLUMNS
 
-_NAMES = ", ".join(f'"{name}"' for name in CANDIDATE_COLUMNS)
+MOST_REJECTED = 2000
+"""Enough to know what is not wanted by now; a pool may have been cleaned of millions."""
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+_NAMES = _quoted(CANDIDATE_COLUMNS)
 
 # Two steps: which rows, from the few columns that the question is about; then all columns of those.
 _WHICH = """
 CREATE OR REPLACE TEMP TABLE chosen AS
 WITH candidates AS NOT MATERIALIZED (SELECT * FROM everything WHERE {conditions})
-SELECT * EXCLUDE ({names}, alone, pair) FROM (SELECT * FROM candidates {narrowed})
+SELECT * EXCLUDE ({names}, alone, pair, number) FROM (SELECT * FROM candidates {narrowed})
 """
-_ROWS = """
+_ROWS = f"""
 WITH found AS (
-    SELECT {names}, rowid AS place FROM kept.rows WHERE rowid IN (SELECT place FROM chosen)
+    SELECT {_NAMES}, rowid AS place FROM kept.rows WHERE rowid IN (SELECT place FROM chosen)
     UNION ALL
-    SELECT {names}, -1 - rowid FROM fresh WHERE -1 - rowid IN (SELECT place FROM chosen)
+    SELECT {_NAMES}, -1 - rowid FROM fresh WHERE -1 - rowid IN (SELECT place FROM chosen)
 )
 SELECT found.* EXCLUDE (place), chosen.* EXCLUDE (place)
 FROM found JOIN chosen ON chosen.place = found.place
@@ -58,30 +66,63 @@ def candidates(
     answering.register("classes", pa.Table.from_pandas(classes, preserve_index=False))
     conditions, values = filters.conditions()
     tail, more = narrowed
-    return _found(answering, " AND ".join(conditions) or "true", tail, [*values, *more])
+    which = _WHICH.format(
+        names=_NAMES, conditions=" AND ".join(conditions) or "true", narrowed=tail
+    )
+    answering.execute(which, [*values, *more])
+    return answering.execute(_ROWS).df()
 
 
 def labelled(answering: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Give the images that have a label (*unknown* is one), whatever filters say.
 
-    Rejected ones are not among them.
+    Rejected ones are not among them. `LABELLED_COLUMNS`.
     """
-    return _found(answering, "label IS NOT NULL AND NOT rejected", "", [])
+    return _slim(answering, "label IS NOT NULL AND NOT rejected")
+
+
+def rejected(answering: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Give the images that were rejected, the last `MOST_REJECTED` of them.
+
+    `LABELLED_COLUMNS`.
+    """
+    latest = "rejected ORDER BY label_run DESC NULLS LAST, image_id LIMIT"
+    return _slim(answering, f"{latest} {MOST_REJECTED}")
 
 
 def answered(answering: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """Give the images that somebody labelled or rejected after the model had predicted them."""
-    return _found(answering, "label_run > run_id", "", [])
+    """Give the images that somebody labelled or rejected after the model had predicted them.
+
+    `LABELLED_COLUMNS`.
+    """
+    # That nobody decided on them is known of whole blocks of rows.
+    return _slim(answering, "label_run IS NOT NULL AND label_run > run_id")
 
 
-def said(answering: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> pd.DataFrame:
-    """Give some columns of all images that can be read, with their ids."""
-    names = ", ".join(f'"{name}"' for name in ("image_id", *columns))
-    return answering.execute(f"SELECT {names} FROM everything").df()
+def of_other(answering: duckdb.DuckDBPyConnection, found: pd.DataFrame) -> pd.DataFrame:
+    """Give what another checkpoint says of images where it denies what the one that is asked says.
+
+    Parameters
+    ----------
+    answering : DuckDBPyConnection
+        With the view `compared`, see `compared.compare`.
+    found : DataFrame
+        Candidates, with other and other_score.
+
+    Returns
+    -------
+    DataFrame
+        image_id, predicted and score: of these candidates, and of all labelled images.
+    """
+    labelled = answering.execute(
+        "SELECT image_id, other, other_score FROM everything JOIN compared USING (place) "
+        "WHERE label IS NOT NULL AND NOT rejected"
+    ).df()
+    both = pd.concat([found[list(labelled.columns)], labelled]).drop_duplicates("image_id")
+    both.columns = pd.Index(["image_id", "predicted", "score"])
+    return both.reset_index(drop=True)
 
 
-def _found(
-    answering: duckdb.DuckDBPyConnection, conditions: str, tail: str, values: list[object]
-) -> pd.DataFrame:
-    answering.execute(_WHICH.format(names=_NAMES, conditions=conditions, narrowed=tail), values)
-    return answering.execute(_ROWS.format(names=_NAMES)).df()
+def _slim(answering: duckdb.DuckDBPyConnection, condition: str) -> pd.DataFrame:
+    names = _quoted(LABELLED_COLUMNS)
+    return answering.execute(f"SELECT {names} FROM everything WHERE {condition}").df()

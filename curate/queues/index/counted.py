@@ -1,7 +1,8 @@
 """The counts of classes, kept beside the index: a queue needs them, and they change little.
 
-The facts of all images that ever had a label lie in a file. A machine can make it again. While only
-people decide, the facts of the images decided since are asked for, and replace those in the file.
+The facts of all images that ever had a label lie in a file, and what they come to in another. A
+machine can make both again. While only people decide, the facts of the images decided since are
+asked for, and replace those in the file.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ FOLDER = "cache/classes"
 MOST = 5000
 """So many images decided since are asked for; of more, all are."""
 
-_FORMAT = 1
+_FORMAT = 2
 _NEEDED = ["image_id", "label", "origin", "usable"]
 
 
@@ -49,14 +50,25 @@ def class_counts(library: Library, count: str, most: int = MOST) -> pd.DataFrame
     folder = library.folder / FOLDER
     with library.reading() as connection:
         base, seq = digest([_FORMAT, *ground(connection)]), last_decision(connection)
+        name = f"{base}-{seq:012}"
+        with suppress(OSError, pa.ArrowInvalid):
+            return _table(folder / f"{name}.{count}")
         kept, known = _read(folder, base, seq)
-        if kept is not None and known == seq:
-            return facts.class_counts(kept, count)
-        table = None if kept is None else _brought_on(connection, kept, known, seq, most)
+        table = kept
+        if kept is not None and known < seq:
+            table = _brought_on(connection, kept, known, seq, most)
         if table is None:
             table = _slim(facts.labelled(connection))
-    _write(folder, f"{base}-{seq:012}.parquet", table)
-    return facts.class_counts(table, count)
+    if known < seq or kept is None:
+        texts: Sequence[str] = [name for name in table.columns if name != "usable"]
+        columns = pa.schema([*((name, pa.string()) for name in texts), ("usable", pa.bool_())])
+        _write(
+            folder, f"{name}.parquet", pa.Table.from_pandas(table, columns, preserve_index=False)
+        )
+    counts = facts.class_counts(table, count)
+    _write(folder, f"{name}.{count}", pa.Table.from_pandas(counts, preserve_index=False))
+    _forget(folder, name)
+    return counts
 
 
 def _brought_on(
@@ -97,20 +109,27 @@ def _read(folder: Path, base: str, seq: int) -> tuple[pd.DataFrame | None, int]:
         if known <= seq:
             # Another process may have just put a newer one in its place.
             with suppress(OSError, pa.ArrowInvalid):
-                return pq.read_table(path).to_pandas(), known
+                return _table(path), known
     return None, 0
 
 
-def _write(folder: Path, name: str, table: pd.DataFrame) -> None:
-    """Keep the facts for the next question; without room for them they are asked for again."""
+def _table(path: Path) -> pd.DataFrame:
+    rows: pd.DataFrame = pq.ParquetFile(path).read().to_pandas()
+    return rows
+
+
+def _write(folder: Path, name: str, table: pa.Table) -> None:
+    """Keep rows for the next question; without room for them they are asked for again."""
     sink = pa.BufferOutputStream()
-    texts: Sequence[str] = [name for name in table.columns if name != "usable"]
-    columns = pa.schema([*((name, pa.string()) for name in texts), ("usable", pa.bool_())])
-    pq.write_table(pa.Table.from_pandas(table, columns, preserve_index=False), sink)
+    pq.write_table(table.replace_schema_metadata(None), sink)
     content = sink.getvalue()
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / name, lambda file: file.write(content))
-        for old in folder.glob("*.parquet"):
-            if old.name != name:
+
+
+def _forget(folder: Path, kept: str) -> None:
+    with suppress(OSError):
+        for old in folder.glob("*-*"):
+            if not old.name.startswith((kept, ".")):
                 old.unlink(missing_ok=True)

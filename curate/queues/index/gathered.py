@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from curate.core import paths
 from curate.core.chunks import batched
-from curate.queues.recipe import CANDIDATE_COLUMNS, PREDICTION_COLUMNS
+from curate.queues.recipe import CANDIDATE_COLUMNS, DIGITS, PREDICTION_COLUMNS
 from curate.store import facts, pages, schema
 from curate.store.library import Library
 
@@ -36,12 +36,15 @@ DECIDED = {
 USUAL = {"origin": "'real'", "split": "''", "rejected": "false"}
 """What decided columns hold of an image that nobody decided on, where that is not missing."""
 
-ORDER = "label IS NULL, alone, floor(least(score, 1) * 8), predicted, score, image_id"
+ORDER = "label_run IS NULL, alone, floor(least(score, 1) * 8), predicted, score, image_id"
 """How rows lie: whoever asks for few of them then reads few blocks of the file.
 
-Labelled images lie together, and so do those that look alike; of the others those of a band of
+Decided images lie together, and so do those that look alike; of the others those of a band of
 scores, and in it those of a class.
 """
+
+NUMBER = f"coalesce(try_cast('0x' || rpad(left({{0}}, {DIGITS}), {DIGITS}, '0') AS UBIGINT), 0)"
+"""An image id (digits to the base of 16) as a number: a smaller id has no larger number."""
 
 _KINDS = ("label", "origin", "split", "reject")
 
@@ -97,7 +100,7 @@ WHERE path IS NOT NULL OR image_id IN (SELECT image_id FROM words WHERE kind = '
 """
 
 _SAID = """
-CREATE TABLE said AS
+CREATE TABLE {name} AS
 WITH rows AS (
     SELECT * FROM predictions WHERE status = 'ok' AND list_contains({runs}::BIGINT[], run_id)
 ),
@@ -120,7 +123,7 @@ class AS (
 SELECT {columns}, tie IS NULL AS alone,
     least(first.class_number, other.class_number) * 4294967296
         + greatest(first.class_number, other.class_number) AS pair,
-    hash(said.image_id) AS number, place.path IS NOT NULL AND astray IS NULL AS there
+    {number} AS number, place.path IS NOT NULL AND astray IS NULL AS there
 FROM said
 LEFT JOIN class AS first ON first.name = said.predicted
 LEFT JOIN class AS other ON other.name = said.second
@@ -153,7 +156,7 @@ def gather(
         With the views `predictions` and `looks`; the tables on the way are made in it too.
     target : str
         The table to make: `CANDIDATE_COLUMNS`; `alone`, whether the image is alike to no other;
-        `pair`, a number for the two best classes, in either order; `number`, made of the image id;
+        `pair`, a number for the two best classes, in either order; `number` (see `NUMBER`);
         `there`, whether the image is a candidate (it can be read, and was not made of one that
         cannot be used).
     run_ids : sequence of int
@@ -168,16 +171,22 @@ def gather(
         _put(answering, name, batch)
         told(batch.num_rows)
     settle(answering)
-    columns = ", ".join(("image_id", *PREDICTION_COLUMNS, "run_id"))
-    answering.execute(_SAID.format(runs=list(run_ids), columns=columns))
+    gather_said(answering, "said", run_ids)
     answering.execute(
         _ROWS.format(
             target=target,
             measures=", ".join(f"any_value({name}) AS {name}" for name in MEASURES),
             columns=", ".join(_from(name) for name in CANDIDATE_COLUMNS),
+            number=NUMBER.format("said.image_id"),
             order=ORDER,
         )
     )
+
+
+def gather_said(answering: duckdb.DuckDBPyConnection, name: str, run_ids: Sequence[int]) -> None:
+    """Make a table of what one model said, one row an image, of the view `predictions`."""
+    columns = ", ".join(("image_id", *PREDICTION_COLUMNS, "run_id"))
+    answering.execute(_SAID.format(name=name, runs=list(run_ids), columns=columns))
 
 
 def gather_decided(

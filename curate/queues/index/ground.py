@@ -9,7 +9,10 @@ from sqlalchemy import Connection, func, select
 
 from curate.store import processes, schema
 
-_STILL = ("queue", "label", "split", "train", "sweep", "lr-find", "augment check")
+_STILL = (
+    *("queue", "label", "split", "train", "sweep", "lr-find", "augment check"),
+    *("cleanup plan", "cleanup approve", "job"),
+)
 """Stages that change neither files nor images nor what looks alike; any other may."""
 
 _WITH_FILES = ("predictions", "looks")

@@ -8,7 +8,7 @@ change, it is made anew. Files of that folder come whole or not at all, and are 
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
 import tempfile
 import time
@@ -22,10 +22,12 @@ from sqlalchemy import Connection, func, select
 
 from curate import engine
 from curate.core.errors import LibraryError
-from curate.core.files import describe, sync_folder
 from curate.queues.index import overlaid
 from curate.queues.index.gathered import gather, parents_of
 from curate.queues.index.ground import digest, ground, last_decision
+from curate.queues.index.making import NEW, making, quoted
+from curate.queues.index.sampled import keep_sample
+from curate.queues.index.totals import keep_totals
 from curate.store import schema, views
 from curate.store.library import Library
 
@@ -41,8 +43,7 @@ ASKING = "1GB"
 MODELS = 3
 """Of so many models the index is kept."""
 
-_FORMAT = 1
-_NEW = ".new-"
+_FORMAT = 3
 _STALE_SECONDS = 3600.0
 """What a process was making and has not touched for so long is garbage."""
 
@@ -89,7 +90,7 @@ def asked(
     DuckDBPyConnection
         With a view `everything`: `CANDIDATE_COLUMNS` of all images that can be read, decided ones
         too; `place`, a number for the row; `alone`, whether the image is alike to no other; `pair`,
-        a number for the two best classes in either order.
+        a number for the two best classes in either order; `number`, in the order of ids.
 
     Raises
     ------
@@ -102,6 +103,8 @@ def asked(
         with views.asked(library, "predictions", "looks") as answering:
             answering.execute("ATTACH ':memory:' AS kept")
             gather(library, answering, "kept.rows", run_ids, state.seq)
+            keep_totals(answering)
+            keep_sample(answering)
             overlaid.lay_nothing(answering)
             overlaid.show(answering)
             yield answering
@@ -150,9 +153,15 @@ def _opened(
         if seq > state.seq:
             continue
         try:
-            answering.execute(f"ATTACH '{_quoted(path)}' AS kept (READ_ONLY)")
-        except duckdb.Error:
+            answering.execute(f"ATTACH '{quoted(path)}' AS kept (READ_ONLY)")
+        except duckdb.Error as error:
             # Another process has just taken it away, or the disk has lost some of it.
+            if path.exists() and not _is_damage(error):
+                raise LibraryError(
+                    str(path),
+                    f"the index of the predictions cannot be opened: {_first_line(error)}",
+                    "Nothing is lost. Give the same command again in a while.",
+                ) from error
             with suppress(OSError):
                 path.unlink()
             continue
@@ -160,29 +169,24 @@ def _opened(
     return None
 
 
+def _is_damage(error: duckdb.Error) -> bool:
+    """Whether a file is not what it was; another process, or too little memory, damages nothing."""
+    kinds = (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException)
+    return isinstance(error, kinds) and not re.search("lock|permission", str(error), re.IGNORECASE)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
 def _build(library: Library, run_ids: Sequence[int], state: _State) -> None:
     """Make the index of a state, and take those away that it replaces."""
     folder = library.folder / FOLDER
     final = folder / f"{state.model}-{state.base}-{state.seq:012}.duckdb"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with making(final) as made:
         _tidy(folder)
-        with tempfile.TemporaryDirectory(prefix=_NEW, dir=folder) as place:
-            made = Path(place) / final.name
-            _fill(library, made, run_ids, state)
-            with made.open("rb+") as file:
-                os.fsync(file.fileno())
-            made.replace(final)
-        sync_folder(folder)
-        _forget(folder, state.model, final.stem)
-    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
-        said = describe(error) if isinstance(error, OSError) else str(error).partition("\n")[0]
-        raise LibraryError(
-            str(folder),
-            f"the index of the predictions cannot be written: {said}",
-            "Nothing is lost. Make room (it takes about 150 bytes for each image, and ten times "
-            "as much while it is made), and give the same command again.",
-        ) from error
+        _fill(library, made, run_ids, state)
+    _forget(folder, state.model, final.stem)
 
 
 def _fill(library: Library, made: Path, run_ids: Sequence[int], state: _State) -> None:
@@ -193,10 +197,12 @@ def _fill(library: Library, made: Path, run_ids: Sequence[int], state: _State) -
         answering.execute(f"SET memory_limit = '{BUILDING}'")
         answering.execute("SET temp_directory = ?", [str(made.parent / "spilled")])
         answering.execute("SET preserve_insertion_order = false")
-        answering.execute(f"ATTACH '{_quoted(made)}' AS kept")
-        answering.execute(f"ATTACH '{_quoted(made.parent / 'staged')}' AS staged")
+        answering.execute(f"ATTACH '{quoted(made)}' AS kept")
+        answering.execute(f"ATTACH '{quoted(made.parent / 'staged')}' AS staged")
         answering.execute("SET search_path = 'staged.main,memory.main'")
         gather(library, answering, "kept.rows", run_ids, state.seq, advance)
+        keep_totals(answering)
+        keep_sample(answering)
         kin = [
             (child, parent)
             for child, value, detail in answering.execute(
@@ -229,12 +235,8 @@ def _forget(folder: Path, model: str, kept: str) -> None:
 
 def _tidy(folder: Path) -> None:
     """Take away what processes that were killed have left."""
-    for place in folder.glob(f"{_NEW}*"):
+    for place in folder.glob(f"{NEW}*"):
         with suppress(OSError):
             newest = max(path.stat().st_mtime for path in (place, *place.iterdir()))
             if time.time() - newest > _STALE_SECONDS:
                 shutil.rmtree(place)
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -18,12 +18,14 @@ import pyarrow.parquet as pq
 from sqlalchemy import Connection, select
 
 from curate.core.files import write_whole
-from curate.queues.index.gathered import DECIDED, USUAL, gather_decided, parents_of
+from curate.queues.index.gathered import DECIDED, NUMBER, USUAL, gather_decided, parents_of
+from curate.queues.index.totals import WAITS
 from curate.queues.recipe import CANDIDATE_COLUMNS
 from curate.store import facts, schema
 from curate.store.library import Library
 
 COLUMNS = (*CANDIDATE_COLUMNS, "alone", "pair", "number", "there")
+"""Columns of the rows of an index."""
 
 FEW, SHARE = 20_000, 0.02
 """So many fresh rows lie over an index, or this share of its rows, before it is made anew."""
@@ -82,17 +84,21 @@ def lay(library: Library, answering: duckdb.DuckDBPyConnection, index: Index, un
 
 
 def lay_nothing(answering: duckdb.DuckDBPyConnection) -> None:
-    """Make the table `fresh` without a row."""
+    """Make the table `fresh` without a row.
+
+    Its column `place` says which row of the index a row replaces, and `was` whether that one waits
+    for a decision (see `totals.WAITS`).
+    """
     columns = ", ".join(f'"{name}"' for name in COLUMNS)
     answering.execute(
         f"CREATE OR REPLACE TEMP TABLE fresh AS "
-        f"SELECT {columns}, 0::BIGINT AS place FROM kept.rows LIMIT 0"
+        f"SELECT {columns}, 0::BIGINT AS place, false AS was FROM kept.rows LIMIT 0"
     )
 
 
 def show(answering: duckdb.DuckDBPyConnection) -> None:
     """Make the view `everything` of the rows of the index and of those laid over it."""
-    columns = ", ".join(f'"{name}"' for name in (*CANDIDATE_COLUMNS, "alone", "pair"))
+    columns = ", ".join(f'"{name}"' for name in (*CANDIDATE_COLUMNS, "alone", "pair", "number"))
     (laid,) = _one(answering, "SELECT count(*) FROM fresh")
     query = f"SELECT {columns}, rowid AS place FROM kept.rows WHERE there"
     if laid:
@@ -170,7 +176,7 @@ def _refresh(
     answering.register("named", pa.table({"image_id": pa.array(image_ids, pa.string())}))
     answering.execute(
         "CREATE OR REPLACE TEMP TABLE touched AS "
-        "SELECT image_id, hash(image_id) AS number FROM named"
+        f"SELECT image_id, {NUMBER.format('image_id')} AS number FROM named"
     )
     answering.execute(
         "CREATE OR REPLACE TEMP TABLE stale AS SELECT rowid AS place FROM kept.rows "
@@ -182,10 +188,11 @@ def _refresh(
         f"""
         CREATE OR REPLACE TEMP TABLE newer AS
         WITH before AS (
-            SELECT *, rowid AS place FROM kept.rows WHERE rowid IN (SELECT place FROM stale)
+            SELECT *, rowid AS place, {WAITS} AS was
+            FROM kept.rows WHERE rowid IN (SELECT place FROM stale)
             UNION ALL BY NAME SELECT * FROM fresh
         )
-        SELECT {columns}, place FROM before
+        SELECT {columns}, place, was FROM before
         JOIN touched USING (image_id)
         LEFT JOIN decided USING (image_id)
         LEFT JOIN strays ON astray = image_id

@@ -26,23 +26,15 @@ COMPARED = frozenset({"labelled", "features"})
 A_CLASS = "a class"
 
 RECIPES: dict[str, Recipe] = {
-    "low-count": Recipe(
+    "low-count": low_count.recipe(
         "images likely to be of classes that just miss the cutoff, or just made it",
-        low_count.narrow,
-        low_count.score,
-        low_count.select,
+        low_count.thin,
         low_count.reason,
-        low_count.expect,
-        low_count.PROMISE,
     ),
-    "staged": Recipe(
+    "staged": low_count.recipe(
         "real images of classes that live on staged or synthetic ones",
-        staged.narrow,
-        staged.score,
-        staged.select,
+        staged.on_stage,
         staged.reason,
-        staged.expect,
-        low_count.PROMISE,
     ),
     "look-alike": Recipe(
         "images between two classes; with --of, what a class may be hiding",
@@ -72,8 +64,8 @@ RECIPES: dict[str, Recipe] = {
         new_class.select,
         new_class.reason,
         new_class.expect,
-        "the class of most images of the group",
-        needs=COMPARED,
+        new_class.PROMISE,
+        needs=COMPARED | {"rejected"},
     ),
     "low-score": Recipe(
         "the lowest scores first: junk to remove, and classes that the model lacks",
@@ -109,7 +101,7 @@ RECIPES: dict[str, Recipe] = {
         disagree.reason,
         disagree.expect,
         disagree.PROMISE,
-        needs=frozenset({"other"}),
+        needs=frozenset({"labelled", "other"}),
     ),
     "wrong-label": Recipe(
         "labelled images whose label the model denies",

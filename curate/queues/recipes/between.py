@@ -9,12 +9,16 @@ as unsure as the labelled images of the hidden one, and no nearer to another cla
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
+from typing import Any
+
 import pandas as pd
 
 from curate.core.names import UNKNOWN
+from curate.queues.filters.choosing import among_first, reach, sorting
 from curate.queues.recipe import CLOSE, Aim
-from curate.queues.recipes.hiding import nearer
-from curate.queues.recipes.look_alike_pairs import pair_of, pairs, taken_for
+from curate.queues.recipes.hiding import directions_of, nearer
+from curate.queues.recipes.look_alike_pairs import all_taken, pair_of, pairs
 
 TOGETHER = 0.5
 """Two classes that hold less than this share of the score are a guess, not a pair."""
@@ -23,48 +27,89 @@ PAIR_IMAGES = 3
 """So many images must stand between the same two classes, where no labelled image speaks for it."""
 
 
+MOST = 20_000
+"""Of so many images in front of classes that the model lacks, the least sure, features are
+compared."""
+
+
 def narrow(aim: Aim) -> tuple[str, list[object]]:
-    """Only images that stand between two classes, or in front of one that the model lacks."""
-    hiding, filters = _hiding(aim), aim.filters
-    if hiding.empty and not (filters.per_class or filters.diverse or filters.sort):
-        said = _evidence(aim)
-        one, other = [*said["first"], *said["second"]], [*said["second"], *said["first"]]
-        close: list[object] = [CLOSE, TOGETHER]
-        strength = [*said["strength"]] * 2
-        return _FOREMOST, [one, other, strength, *close, *close, filters.limit - 1]
-    conditions = ["margin <= ? AND score + second_score >= ?"]
-    values: list[object] = [CLOSE, TOGETHER]
-    for row in hiding.to_dict("records"):
-        conditions.append("predicted = ? AND score <= ?")
-        values += [row["predicted"], row["score"]]
-    return f"WHERE {' OR '.join(f'({condition})' for condition in conditions)}", values
+    """Only images between two classes that can be reached, and those in front of a lacking one.
+
+    It adds `peers`, `told` (evidence) and `telling` (its strength; see `pairs`) of the pair.
+    """
+    said, hiding, filters = _evidence(aim), _hiding(aim), aim.filters
+    each, order = filters.per_class, sorting(filters)
+    # What may drop out (it looks like another image, or is of another topic in the end) must not
+    # take a place from others.
+    sure = f"{'alone AND ' if filters.one_per_group else ''}place NOT IN (FROM front)"
+    values: list[object] = [
+        *([*said["first"], *said["second"]], [*said["second"], *said["first"]]),
+        *([*said["strength"]] * 2, [*said["evidence"]] * 2),
+        *([*hiding[name]] for name in ("predicted", "score", "share")),
+    ]
+    reached = (
+        among_first(filters, "ranked")
+        if order
+        else "worth >= coalesce((SELECT worth FROM ranked WHERE certain ORDER BY worth DESC "
+        f"LIMIT 1 OFFSET {reach(filters) - 1}), worth)"
+    )
+    tail = _FOREMOST.format(
+        sorted=order.rpartition(" ")[0] or "NULL",
+        most=MOST,
+        sure=sure,
+        certain="sure" if each is None else f"sure AND ({_UP_TO}) <= {each}",
+        possible="true" if each is None else f"coalesce({_BEFORE}, 0) < {each}",
+        reached=reached,
+    )
+    return tail, values
 
 
-# Images that look alike may drop out later, so only the others count as what fills the queue.
+_UP_TO = "count(*) OVER (PARTITION BY pair ORDER BY worth DESC RANGE UNBOUNDED PRECEDING)"
+_BEFORE = (
+    "sum(sure::INT) OVER (PARTITION BY pair ORDER BY worth DESC "
+    "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE GROUP)"
+)
+"""Of images of a pair, how many come up to this one or its equals, and before them for sure."""
+
 _FOREMOST = f"""
 JOIN (
     WITH spoken AS (
         SELECT unnest(?::VARCHAR[]) AS one, unnest(?::VARCHAR[]) AS other,
-            unnest(?::DOUBLE[]) AS strength
+            unnest(?::DOUBLE[]) AS telling, unnest(?::VARCHAR[]) AS told
+    ),
+    hiding AS (
+        SELECT unnest(?::VARCHAR[]) AS name, unnest(?::DOUBLE[]) AS highest,
+            unnest(?::DOUBLE[]) AS share
+    ),
+    front AS (
+        SELECT DISTINCT place FROM (
+            SELECT place FROM candidates JOIN hiding ON predicted = name AND score <= highest
+            ORDER BY share - score DESC, number LIMIT {{most}}
+        )
     ),
     close AS (
-        SELECT place, alone, pair, margin FROM candidates
-        WHERE margin <= ? AND score + second_score >= ?
+        SELECT place, alone, pair, margin, {{sorted}} AS sorted, predicted, second FROM candidates
+        WHERE margin <= {CLOSE} AND score + second_score >= {TOGETHER}
     ),
-    counted AS (SELECT pair, count(*) AS peers FROM close GROUP BY pair),
+    counted AS (
+        SELECT pair, count(*) AS peers, any_value(predicted) AS one, any_value(second) AS other
+        FROM close GROUP BY pair
+    ),
     heard AS (
-        SELECT pair, any_value(strength) AS strength
-        FROM candidates JOIN spoken ON predicted = one AND second = other
-        WHERE margin <= ? AND score + second_score >= ? GROUP BY pair
+        SELECT pair, peers, told, telling FROM counted LEFT JOIN spoken USING (one, other)
+        WHERE peers >= {PAIR_IMAGES} OR telling IS NOT NULL
     ),
     scored AS (
-        SELECT place, alone, peers, coalesce(strength, 0) - margin AS worth
-        FROM close JOIN counted USING (pair) LEFT JOIN heard USING (pair)
-        WHERE peers >= {PAIR_IMAGES} OR strength IS NOT NULL
+        SELECT place, pair, peers, told, telling, sorted, {{sure}} AS sure,
+            coalesce(telling, 0) - margin AS worth
+        FROM close JOIN heard USING (pair)
+    ),
+    ranked AS (
+        FROM (SELECT *, {{certain}} AS certain, {{possible}} AS possible FROM scored)
+        WHERE possible
     )
-    SELECT place AS reached, peers FROM scored WHERE worth >= coalesce(
-        (SELECT worth FROM scored WHERE alone ORDER BY worth DESC LIMIT 1 OFFSET ?), worth
-    )
+    SELECT place AS reached, coalesce(peers, 0) AS peers, told, telling
+    FROM (FROM ranked WHERE {{reached}}) FULL JOIN front USING (place)
 ) ON reached = place
 """
 
@@ -88,31 +133,49 @@ def _close(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
     """Score the images whose two best classes are close."""
     both = candidates["score"] + candidates["second_score"]
     close = candidates[(candidates["margin"] <= CLOSE) & (both >= TOGETHER)]
-    said = _evidence(aim)
     topic = [pair_of(*two) for two in zip(close["predicted"], close["second"], strict=True)]
     scored = pd.DataFrame({"topic": pd.Series(topic, close.index, dtype=object)})
-    scored["evidence"] = scored["topic"].map(said["evidence"]).astype(object)
-    scored["strength"] = scored["topic"].map(said["strength"]).astype("float64")
+    if "told" in close:
+        # `narrow` has asked for it, and counted also what it left out.
+        evidence, strength, peers = close["told"], close["telling"], close["peers"]
+    else:
+        said = _evidence(aim)
+        evidence, strength = (scored["topic"].map(said[name]) for name in ("evidence", "strength"))
+        peers = scored.groupby("topic")["topic"].transform("size")
+    scored["evidence"] = evidence.astype(object)
+    scored["strength"] = strength.astype("float64")
     scored["worth"] = scored["strength"].fillna(0) - close["margin"]
-    # `narrow` has counted also what it left out.
-    size = scored.groupby("topic")["topic"].transform("size")
-    enough = close.get("peers", size) >= PAIR_IMAGES
-    return scored[enough | scored["evidence"].notna()]
+    return scored[(peers >= PAIR_IMAGES) | scored["evidence"].notna()]
 
 
 def _in_front(candidates: pd.DataFrame, aim: Aim) -> list[pd.DataFrame]:
     """Score the images of classes that hide others, a table for each pair."""
-    scored = []
-    for row in _hiding(aim).to_dict("records"):
-        hides = candidates["predicted"] == row["predicted"]
-        unsure = candidates[hides & (candidates["score"] <= row["score"])]
-        near = nearer(unsure, row["hidden"], aim)
+    hiding = _hiding(aim)
+    if hiding.empty:
+        return []
+    known, scored = directions_of(aim), []
+    for row, unsure in _unsure(candidates, hiding):
+        near = nearer(unsure, row["hidden"], known)
         fits = unsure[near.isna() | (near > 0)]
         pair = pair_of(row["hidden"], row["predicted"])
         worth = row["share"] - fits["score"]
         said = {"topic": pair, "evidence": "taken", "strength": row["share"], "worth": worth}
         scored.append(pd.DataFrame(said, index=fits.index))
     return scored
+
+
+def _unsure(
+    candidates: pd.DataFrame, hiding: pd.DataFrame
+) -> Iterator[tuple[dict[Hashable, Any], pd.DataFrame]]:
+    """Give the `MOST` least sure images in front of others, by what they may hide."""
+    both = candidates[["image_id", "predicted", "score"]].reset_index(names="row")
+    both = both.merge(hiding.reset_index(names="at"), on="predicted", suffixes=("", "_most"))
+    both = both[both["score"] <= both["score_most"]]
+    ordered = both.assign(worth=both["share"] - both["score"]).sort_values(
+        ["worth", "image_id", "at"], ascending=[False, True, True]
+    )
+    for at, rows in ordered.head(MOST).groupby("at"):
+        yield hiding.loc[at].to_dict(), candidates.loc[rows["row"].sort_values()]
 
 
 def _evidence(aim: Aim) -> pd.DataFrame:
@@ -129,10 +192,5 @@ def _evidence(aim: Aim) -> pd.DataFrame:
 def _hiding(aim: Aim) -> pd.DataFrame:
     """Give hidden, predicted, share and score: which classes of the model hide which others."""
     assert aim.labelled is not None  # the recipe needs it
-    lacking = sorted(set(aim.labelled["label"]) - {*aim.known, UNKNOWN})
-    found = [
-        {"hidden": label, "predicted": predicted, **row}
-        for label in lacking
-        for predicted, row in taken_for(aim.labelled, label).to_dict("index").items()
-    ]
-    return pd.DataFrame(found, columns=["hidden", "predicted", "share", "score"])
+    lacking = set(aim.labelled["label"].unique()) - {*aim.known, UNKNOWN}
+    return all_taken(aim.labelled, lacking).reset_index().rename(columns={"label": "hidden"})

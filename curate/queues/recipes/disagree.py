@@ -6,17 +6,25 @@ After H. Seung, M. Opper and H. Sompolinsky, COLT 1992.
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
+from curate.queues.expectations.logistic import shift
+from curate.queues.expectations.makeup import held_out
+from curate.queues.filters.choosing import foremost
 from curate.queues.recipe import Aim
+from curate.queues.recipes import chances
 from curate.queues.recipes.look_alike_pairs import pair_of
 
 PROMISE = "another class than predicted"
 
 
-def narrow(_: Aim) -> tuple[str, list[object]]:
-    """Nothing: what the other checkpoint says is not among the columns of candidates."""
-    return "", []
+def narrow(aim: Aim) -> tuple[str, list[object]]:
+    """Only what can be chosen; it adds other and other_score, what the other checkpoint says."""
+    pair = "least(predicted, other) || ' / ' || greatest(predicted, other)"
+    return foremost(
+        "-least(score, other_score)", aim.filters, join="JOIN compared USING (place)", topic=pair
+    )
 
 
 def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
@@ -42,9 +50,22 @@ def reason(chosen: pd.DataFrame, aim: Aim) -> list[str]:
 
 
 def expect(chosen: pd.DataFrame, aim: Aim) -> pd.Series:
-    """The chance that this model is the one that is wrong: the other's share of both scores."""
-    _, scores = _other(chosen, aim)
-    return scores / (chosen["score"] + scores)
+    """The chance that this model is wrong, the other one speaking against it.
+
+    By how often it is right where the two disagree about a held-out image; without any, it is
+    wrong by the other's share of both scores.
+    """
+    if aim.makeup is None:
+        _, scores = _other(chosen, aim)
+        return scores / (chosen["score"] + scores)
+    assert aim.labelled is not None  # the recipe needs it
+    held = held_out(aim.labelled, frozenset(aim.known))
+    classes, _ = _other(held, aim)
+    denied = held[classes.notna() & (classes != held["predicted"])]
+    less = shift(aim.makeup.correct(denied), (denied["label"] == denied["predicted"]).to_numpy())
+    right = chances.right(chosen, aim).clip(1e-9, 1 - 1e-9)
+    wrong: pd.Series = 1 / (1 + right / (1 - right) * np.exp(less))
+    return wrong
 
 
 def _other(rows: pd.DataFrame, aim: Aim) -> tuple[pd.Series, pd.Series]:

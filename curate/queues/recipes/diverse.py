@@ -12,7 +12,7 @@ import pandas as pd
 from curate.core.names import REJECTED
 from curate.queues.recipe import Aim
 from curate.queues.recipes.featured import featured
-from curate.queues.recipes.random import start
+from curate.queues.recipes.random import start, way
 from curate.queues.recipes.standing import standing
 
 MOST = 10_000
@@ -24,8 +24,7 @@ LABELLED = 10_000
 
 def narrow(aim: Aim) -> tuple[str, list[object]]:
     """Only a fair sample: the ids that follow a point drawn by the seed (see `random`)."""
-    # Hexadecimal digits, so there is nothing to bind.
-    return f"ORDER BY image_id < '{start(aim.seed)}', image_id LIMIT ?", [MOST]
+    return f"ORDER BY {way(aim.seed)}, number LIMIT ?", [MOST]
 
 
 def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:

@@ -8,12 +8,46 @@ from __future__ import annotations
 
 import pandas as pd
 
+from curate.queues.filters.choosing import reach, sorting
 from curate.queues.recipe import Aim
 
 
-def narrow(_: Aim) -> tuple[str, list[object]]:
-    """Only images that are alike to another candidate."""
-    return 'QUALIFY count(*) OVER (PARTITION BY "group") > 1', []
+def narrow(aim: Aim) -> tuple[str, list[object]]:
+    """Only what can be chosen; it adds `together`, how many of the group there are."""
+    assert aim.labelled is not None  # the recipe needs it
+    filters, order = aim.filters, sorting(aim.filters)
+    tail = _FOREMOST.format(
+        sorted=order.rpartition(" ")[0] or "NULL",
+        first='QUALIFY row_number() OVER (PARTITION BY "group" ORDER BY pixels DESC, number) = 1'
+        if filters.one_per_group
+        else "",
+        few=f"QUALIFY row_number() OVER (PARTITION BY predicted ORDER BY {_ORDER}) "
+        f"<= {filters.per_class}"
+        if filters.per_class
+        else "",
+        order=f"sorted {order.rpartition(' ')[2]} NULLS LAST, {_ORDER}" if order else _ORDER,
+    )
+    return tail, [[*aim.labelled["group"].unique()], reach(filters)]
+
+
+_ORDER = 'together DESC, "group", pixels DESC, number'
+_FOREMOST = """
+JOIN (
+    WITH tied AS (
+        SELECT place, number, "group", label, predicted, {sorted} AS sorted,
+            coalesce(width * height, 0) AS pixels
+        FROM candidates WHERE NOT alone
+    ),
+    waiting AS (
+        SELECT "group", count(*) AS together FROM tied GROUP BY "group"
+        HAVING count(*) > 1 AND count(label) = 0
+            AND "group" NOT IN (SELECT unnest(?::VARCHAR[]))
+    ),
+    seen AS (SELECT * FROM tied JOIN waiting USING ("group") {first}),
+    few AS (FROM seen {few})
+    SELECT place AS reached, together FROM few ORDER BY {order} LIMIT ?
+) ON reached = place
+"""
 
 
 def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
@@ -22,7 +56,10 @@ def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
     groups = candidates["group"]
     scored = pd.DataFrame(
         {
-            "worth": groups.groupby(groups).transform("size").astype("float64"),
+            # `narrow` has counted also what it left out.
+            "worth": candidates.get("together", groups.groupby(groups).transform("size")).astype(
+                "float64"
+            ),
             "topic": candidates["predicted"],
         }
     )

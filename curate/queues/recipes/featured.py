@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from curate.core import chance
 from curate.core.errors import InputError
-from curate.core.names import REJECTED, UNKNOWN
+from curate.core.names import UNKNOWN
 from curate.queues.recipe import Aim
 
 PER_CLASS = 64
@@ -78,8 +78,9 @@ def named(aim: Aim) -> tuple[pd.DataFrame, NDArray[Any]]:
     InputError
         No image has a class, or none of those has features.
     """
-    labelled = aim.labelled if aim.labelled is not None else pd.DataFrame({"label": []})
-    of_class = labelled[labelled["label"].notna() & ~labelled["label"].isin([UNKNOWN, REJECTED])]
+    labelled = _of(aim)
+    of_class = labelled[labelled["label"].notna() & (labelled["label"] != UNKNOWN)]
+    of_class = of_class[~of_class["rejected"].astype(bool)]
     if of_class.empty:
         raise InputError(
             "the classes of the library",
@@ -90,3 +91,20 @@ def named(aim: Aim) -> tuple[pd.DataFrame, NDArray[Any]]:
         draw=chance.fractions(aim.seed, of_class["image_id"].astype(str), "named")
     ).sort_values("draw")
     return featured(drawn.groupby("label").head(PER_CLASS).drop(columns="draw"), aim)
+
+
+def refused(aim: Aim) -> NDArray[Any]:
+    """Give the features of the rejected images that `labelled` holds, shape (R, D).
+
+    Those without features are left out.
+    """
+    assert aim.features is not None  # who asks for it needs them
+    labelled = _of(aim)
+    away = set(labelled.loc[labelled["rejected"].astype(bool), "image_id"])
+    vectors = aim.features.loc[aim.features["image_id"].isin(away)].sort_values("image_id")
+    return np.stack(list(vectors["embedding"])) if len(vectors) else np.zeros((0, 1))
+
+
+def _of(aim: Aim) -> pd.DataFrame:
+    none = pd.DataFrame({"image_id": [], "label": [], "rejected": []}, dtype=object)
+    return none if aim.labelled is None else aim.labelled

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
 
 from curate.models import novelty
 from curate.queues.filters.spread import directions
+from curate.queues.recipes import likeness
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 LEAST = 3
 """So many images make a group."""
@@ -22,7 +25,14 @@ LEAST_GAIN = 1.0
 """Groups that gain less are chance, most often: one in twelve was a new class where it was measured
 (docs/discovery.md)."""
 
-COLUMNS = ("image_id", "cluster", "similarity", "beyond", "nearest", "nearest_similarity", "gain")
+EVEN_GAIN = 1.2
+"""Half of the images of groups with this gain are of a class that nobody labelled, where the groups
+are like classes; measured, see docs/discovery.md."""
+
+COLUMNS = (
+    *("image_id", "cluster", "similarity", "beyond", "nearest", "nearest_similarity"),
+    *("gain", "classlike", "refused", "likely"),
+)
 
 _BLOCK = 1024
 _ROUNDS = 8
@@ -37,6 +47,7 @@ def clusters(
     labels: NDArray[Any],
     known: NDArray[Any],
     weights: NDArray[np.float64] | None = None,
+    rejected: NDArray[Any] | None = None,
 ) -> pd.DataFrame:
     """Find groups of images that deserve a class of their own.
 
@@ -51,17 +62,21 @@ def clusters(
     known : ndarray of float, shape (M, D)
         The features of the labelled images.
     weights : ndarray of float, shape (N,), optional
-        How much each image counts in the order of groups, between 0 and 1; 1 when missing.
+        How much each image counts in the gain of its group, between 0 and 1; 1 when missing.
+    rejected : ndarray of float, shape (R, D), optional
+        The features of images that were rejected.
 
     Returns
     -------
     DataFrame
-        `COLUMNS`, one row an image of a group: cluster (from 1, the one that gains most first),
-        similarity (cosine to the mean of the others in the group), beyond (how much that is above
-        the similarity to what is labelled), nearest (class), nearest_similarity (cosine to the mean
-        of that class), gain (of the group: the sum of `beyond`, weighted). By cluster, the most
-        typical image first. No image is in two groups and no group has fewer than
-        `LEAST` images or gains less than `LEAST_GAIN`.
+        `COLUMNS`, one row an image of a group: cluster (from 1, the likeliest first), similarity
+        (cosine to the mean of the others in the group), beyond (how much that is above the
+        similarity to what is labelled), nearest (class), nearest_similarity (cosine to the mean of
+        that class), and of the group: gain (the sum of `beyond`, weighted), classlike (how likely
+        it is a class and no rubbish, see `likeness`), refused (the share of its images to which a
+        rejected one is nearer than any that is labelled), likely (that an image of it is of a class
+        that nobody labelled, by all three). By cluster, the most typical image first. No image is
+        in two groups and no group has fewer than `LEAST` images or gains less than `LEAST_GAIN`.
 
     Raises
     ------
@@ -84,40 +99,49 @@ def clusters(
     image_ids, features = image_ids[order], features[order]
     counted = np.ones(len(order)) if weights is None else weights[order]
     names, numbers = np.unique(labels.astype(str), return_inverse=True)
-    rows, taught = _whitened(features, known, numbers)
-    usable = directions(features)[1]
+    others = known[:0] if rejected is None or not len(rejected) else rejected
+    rows, taught, thrown = _whitened(known, numbers, features, known, others)
     means = np.zeros((len(names), rows.shape[1]), np.float32)
     np.add.at(means, numbers, taught)
     means = directions(means)[0]
-    at_mean = _nearest(rows, means)
-    least = np.maximum(at_mean[1], _nearest(rows, taught)[1])
+    at_mean, at_image = _nearest(rows, means), _nearest(rows, taught)[1]
+    refused = _nearest(rows, thrown[thrown.any(axis=1)])[1] > at_image
+    least = np.maximum(at_mean[1], at_image)
+    classes = likeness.learnt(taught, numbers)
     found = []
-    for members, similarity in _opened(rows, least, usable):
+    for members, similarity in _opened(rows, least, directions(features)[1]):
         beyond = similarity - least[members]
-        found.append(
-            pd.DataFrame(
-                {
-                    "image_id": image_ids[members],
-                    "similarity": similarity,
-                    "beyond": beyond,
-                    "nearest": names[at_mean[0][members]],
-                    "nearest_similarity": at_mean[1][members],
-                    "gain": float((beyond * counted[members]).sum()),
-                }
-            )
-        )
-    # Stable: between groups of equal gain, the one found first.
-    found.sort(key=lambda group: -group["gain"].iloc[0])
-    worthy = [group for group in found if group["gain"].iloc[0] >= LEAST_GAIN]
-    numbered = [group.assign(cluster=at) for at, group in enumerate(worthy, 1)]
-    if not numbered:
-        return pd.DataFrame(columns=list(COLUMNS)).astype({"cluster": "int64", "gain": "float64"})
+        middle = directions(rows[members].sum(axis=0, keepdims=True))[0]
+        gain = float((beyond * counted[members]).sum())
+        classlike = classes.of(float(similarity.mean()), float((means @ middle.T).max()))
+        share = float(refused[members].mean())
+        images = {
+            "image_id": image_ids[members],
+            "similarity": similarity,
+            "beyond": beyond,
+            "nearest": names[at_mean[0][members]],
+            "nearest_similarity": at_mean[1][members],
+        }
+        group = {"gain": gain, "classlike": classlike, "refused": share}
+        likely = _fresh(gain) * classlike * (1 - share)
+        if gain >= LEAST_GAIN:
+            found.append(pd.DataFrame({**images, **group, "likely": likely}))
+    if not found:
+        floats = dict.fromkeys(COLUMNS[6:], "float64")
+        return pd.DataFrame(columns=list(COLUMNS)).astype({"cluster": "int64", **floats})
+    # Stable: of groups that are equally likely, the one found first comes first.
+    found.sort(key=lambda group: -group["likely"].iloc[0])
+    numbered = [group.assign(cluster=at) for at, group in enumerate(found, 1)]
     return pd.concat(numbered, ignore_index=True)[list(COLUMNS)]
 
 
-def _whitened(
-    features: NDArray[Any], known: NDArray[Any], numbers: _Ints
-) -> tuple[_Floats, _Floats]:
+def _fresh(gain: float) -> float:
+    """How likely images of a group with this gain are of no known class, if they are of a class."""
+    return gain**2 / (gain**2 + EVEN_GAIN**2)
+
+
+def _whitened(known: NDArray[Any], numbers: _Ints, *several: NDArray[Any]) -> list[_Floats]:
+    """Damp what differs between images of one class; each row then has the length 1, or 0."""
     said = novelty.fit(known, numbers, known)
     damped = said.damped.astype(np.float32)
 
@@ -127,13 +151,13 @@ def _whitened(
         moved[~usable] = 0
         return directions(moved - (moved @ damped) @ damped.T)[0]
 
-    return whiten(features), whiten(known)
+    return [whiten(rows) for rows in several]
 
 
 def _nearest(rows: _Floats, others: _Floats) -> tuple[_Ints, _Floats]:
-    """Give for each row which other is nearest, and its cosine."""
-    at, cosine = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.float32)
-    for begin in range(0, len(rows), _BLOCK):
+    """Give for each row which other is nearest, and its cosine; -1 where there are no others."""
+    at, cosine = np.zeros(len(rows), np.int64), np.full(len(rows), -1, np.float32)
+    for begin in range(0, len(rows) if len(others) else 0, _BLOCK):
         cosines = rows[begin : begin + _BLOCK] @ others.T
         at[begin : begin + _BLOCK] = cosines.argmax(axis=1)
         cosine[begin : begin + _BLOCK] = cosines.max(axis=1)
@@ -189,6 +213,8 @@ def _settled(
 
 def _votes(rows: _Floats, least: _Floats, usable: NDArray[np.bool_]) -> sparse.csr_matrix:
     """Say how much nearer each image (column) is to each other one than to what is labelled."""
+    from scipy import sparse  # most queues need none of it, and it takes long to import
+
     parts = []
     for begin in range(0, len(rows), _BLOCK):
         gained = rows[begin : begin + _BLOCK] @ rows.T - least

@@ -7,11 +7,15 @@ class come first, or, without features, the unsure ones.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import pandas as pd
 
 from curate.core.errors import InputError
+from curate.queues.filters.spread import directions
 from curate.queues.recipe import Aim
-from curate.queues.recipes.look_alike_pairs import class_means, directions, taken_for
+from curate.queues.recipes.look_alike_pairs import class_means, taken_for
 
 MOST = 20_000
 """Of so many images, the least sure ones, features are compared."""
@@ -52,7 +56,7 @@ def narrow(aim: Aim) -> tuple[str, list[object]]:
     """Only the least sure images of the classes that it is taken for."""
     names = list(guises(aim).index)
     return (
-        "WHERE list_contains(?::VARCHAR[], predicted) ORDER BY score, image_id LIMIT ?",
+        "WHERE predicted IN (SELECT unnest(?::VARCHAR[])) ORDER BY score, number LIMIT ?",
         [names, MOST],
     )
 
@@ -71,13 +75,39 @@ def hidden(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
     taken = candidates[candidates["predicted"].isin(found.index)]
     least = taken.sort_values(["score", "image_id"]).head(MOST).sort_index()
     share = least["predicted"].map(found["share"]).astype("float64")
-    near = nearer(least, aim.of, aim)
+    near = nearer(least, aim.of, directions_of(aim))
     # A difference of cosines is no less than -2.
     worth = near.fillna(share * (1 - least["score"]) - 3)
     return pd.DataFrame({"worth": worth, "share": share, "nearer": near})
 
 
-def nearer(candidates: pd.DataFrame, label: str, aim: Aim) -> pd.Series:
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """Where classes and images lie, by their features.
+
+    Attributes
+    ----------
+    classes : DataFrame of float32, shape (classes, D)
+        By label: the mean of its labelled images, of length 1.
+    images : Series
+        By image id: the features.
+    """
+
+    classes: pd.DataFrame
+    images: pd.Series
+
+
+def directions_of(aim: Aim) -> Directions:
+    """Find where all classes lie; done once for all images that are compared with them."""
+    assert aim.labelled is not None  # who asks for it needs both
+    assert aim.features is not None
+    means = class_means(aim.labelled, aim.features)
+    rows = directions(means.to_numpy())[0] if len(means) else means.to_numpy()
+    classes = pd.DataFrame(rows, index=means.index)
+    return Directions(classes, aim.features.set_index("image_id")["embedding"])
+
+
+def nearer(candidates: pd.DataFrame, label: str, known: Directions) -> pd.Series:
     """Say how much nearer images lie to a class than to any other, by features.
 
     Returns
@@ -86,16 +116,11 @@ def nearer(candidates: pd.DataFrame, label: str, aim: Aim) -> pd.Series:
         The cosine to the mean of its labelled images, less that to the mean of the nearest other
         class; missing where there are no features.
     """
-    assert aim.labelled is not None  # who asks for it needs both
-    assert aim.features is not None
-    means = class_means(aim.labelled, aim.features)
-    vectors = aim.features.set_index("image_id")["embedding"]
-    own = candidates["image_id"][candidates["image_id"].isin(vectors.index)]
-    if own.empty or label not in means.index or len(means) < 2:
+    classes = known.classes
+    own = candidates["image_id"][candidates["image_id"].isin(known.images.index)]
+    if own.empty or label not in classes.index or len(classes) < 2:
         return pd.Series(float("nan"), candidates.index)
-    towards = directions(means.to_numpy())
-    cosines = pd.DataFrame(
-        directions(vectors[own]) @ towards.T, index=own.index, columns=means.index
-    )
+    rows = directions(np.stack(list(known.images[own])))[0]
+    cosines = pd.DataFrame(rows @ classes.to_numpy().T, index=own.index, columns=classes.index)
     contrast = cosines[label] - cosines.drop(columns=label).max(axis=1)
-    return contrast.reindex(candidates.index)
+    return contrast.astype("float64").reindex(candidates.index)

@@ -13,8 +13,9 @@ from typing import Any
 
 import pandas as pd
 
+from curate.queues.filters.choosing import foremost
 from curate.queues.recipe import Aim
-from curate.queues.recipes import between, hiding
+from curate.queues.recipes import between, chances, hiding
 from curate.queues.recipes.look_alike_pairs import pair_of
 
 PROMISE = "one of the two classes of the topic"
@@ -26,19 +27,7 @@ def narrow(aim: Aim) -> tuple[str, list[object]]:
         return between.narrow(aim)
     if aim.of not in aim.known:
         return hiding.narrow(aim)
-    filters = aim.filters
-    if filters.per_class or filters.diverse or filters.sort:
-        return "WHERE predicted = ?", [aim.of]
-    # What looks like an image before it must not take a place from others.
-    alone = (
-        'QUALIFY row_number() OVER (PARTITION BY coalesce("group", image_id) '
-        "ORDER BY score, image_id) = 1 "
-    )
-    return (
-        f"WHERE predicted = ? {alone if filters.one_per_group else ''}"
-        "ORDER BY score, image_id LIMIT ?",
-        [aim.of, filters.limit],
-    )
+    return foremost("score", aim.filters, where="predicted = ?", values=[aim.of], topic="second")
 
 
 def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
@@ -106,9 +95,9 @@ def _hides(row: Mapping[Hashable, Any], label: str, share: float) -> str:
     )
 
 
-def expect(chosen: pd.DataFrame, _: Aim) -> pd.Series:
-    """What the two classes of the topic hold together; of a class that the model lacks, unsaid."""
-    both = chosen["score"] + chosen["second_score"].fillna(0)
+def expect(chosen: pd.DataFrame, aim: Aim) -> pd.Series:
+    """How likely it is one of the topic's two classes; of one that the model lacks, unsaid."""
+    both = chances.right(chosen, aim) + chances.second(chosen, aim)
     own = zip(chosen["predicted"], chosen["second"], strict=True)
     named = [one if pd.isna(other) else pair_of(str(one), str(other)) for one, other in own]
     return both.clip(upper=1).where(chosen["topic"].to_numpy() == named)

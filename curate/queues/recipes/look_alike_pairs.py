@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -54,15 +54,11 @@ def pairs(labelled: pd.DataFrame, features: pd.DataFrame, known: Collection[str]
         are. Strength lies between 0 and 1.
     """
     named = labelled[labelled["label"] != UNKNOWN]
-    lacking = sorted(set(named["label"]) - set(known))
+    lacking = set(named["label"].unique()) - set(known)
     found = [
         *_confused(named[named["split"] != "train"], known),
         *_near(named, features, known),
-        *(
-            (label, predicted, "taken", row["share"])
-            for label in lacking
-            for predicted, row in taken_for(named, label).iterrows()
-        ),
+        *_rows(all_taken(named, lacking)["share"], "taken"),
     ]
     table = pd.DataFrame(found, columns=list(PAIR_COLUMNS)).astype({"strength": "float64"})
     return table.sort_values(list(PAIR_COLUMNS), ignore_index=True)
@@ -84,10 +80,16 @@ def taken_for(labelled: pd.DataFrame, label: str) -> pd.DataFrame:
         By predicted class: share (of the images of the class), score (their mean); the classes that
         hold less than `SHARE` are left out.
     """
-    of = labelled[(labelled["label"] == label) & labelled["predicted"].notna()]
-    by_class = of.sort_values("score").groupby("predicted")["score"]
-    found = pd.DataFrame({"share": by_class.size() / max(len(of), 1), "score": by_class.mean()})
-    return found[found["share"] >= SHARE]
+    return all_taken(labelled, {label}).droplevel("label")
+
+
+def all_taken(labelled: pd.DataFrame, labels: Collection[str]) -> pd.DataFrame:
+    """Say the same of several classes: `taken_for`, by label and predicted class."""
+    of = labelled[labelled["label"].isin(labels) & labelled["predicted"].notna()]
+    scores = of.sort_values("score").groupby(["label", "predicted"])["score"]
+    each = pd.DataFrame({"share": scores.size(), "score": scores.mean()})
+    each["share"] /= each.groupby("label")["share"].transform("sum")
+    return each[each["share"] >= SHARE]
 
 
 def class_means(labelled: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
@@ -126,12 +128,21 @@ def directions(vectors: Iterable[NDArray[Any]]) -> NDArray[np.float64]:
 def _confused(named: pd.DataFrame, known: Collection[str]) -> Iterator[tuple[str, str, str, float]]:
     both = named[named["label"].isin(known) & named["predicted"].isin(known)]
     sizes = both["label"].value_counts()
-    wrong = both[both["label"] != both["predicted"]]
-    pairs = zip(wrong["label"], wrong["predicted"], strict=True)
-    mixed = Counter((min(two), max(two)) for two in pairs)
-    for (first, second), number in sorted(mixed.items()):
-        if number >= FEW:
-            yield first, second, "confused", number / (sizes.get(first, 0) + sizes.get(second, 0))
+    wrong = both.loc[both["label"] != both["predicted"], ["label", "predicted"]]
+    turned = wrong["label"] > wrong["predicted"]
+    first = wrong["label"].mask(turned, wrong["predicted"])
+    second = wrong["predicted"].mask(turned, wrong["label"])
+    mixed = first.groupby([first, second]).size()
+    mixed = mixed[mixed >= FEW]
+    whole = [sizes.reindex(mixed.index.get_level_values(at)).fillna(0) for at in (0, 1)]
+    shares = mixed / (whole[0].to_numpy() + whole[1].to_numpy())
+    return _rows(shares, "confused")
+
+
+def _rows(shares: pd.Series, evidence: str) -> Iterator[tuple[str, str, str, float]]:
+    """Give a row for each pair that the index has."""
+    first, second = (shares.index.get_level_values(at) for at in (0, 1))
+    return zip(first, second, repeat(evidence), shares, strict=False)
 
 
 def _near(

@@ -7,12 +7,14 @@ that are predicted as it, and those where it comes second by a hair; they come b
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
-from curate.queues.recipe import Aim
-from curate.queues.recipes import portions
+from curate.queues.recipe import Aim, Reason, Recipe
+from curate.queues.recipes import chances, portions
 
-PROMISE = "the class of the topic"
+Lacking = Callable[[pd.DataFrame, int], pd.DataFrame]
 
 
 def thin(classes: pd.DataFrame, min_count: int) -> pd.DataFrame:
@@ -40,21 +42,6 @@ def thin(classes: pd.DataFrame, min_count: int) -> pd.DataFrame:
     return found.assign(short=short, wanted=short.where(short > 0, roomy))
 
 
-def narrow(aim: Aim) -> tuple[str, list[object]]:
-    """Only what a thin class comes first or second in."""
-    return portions.narrowed(thin(aim.classes, aim.min_count), aim.filters)
-
-
-def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
-    """How likely an image is of a thin class; the class is the topic."""
-    return portions.likely(candidates, thin(aim.classes, aim.min_count))
-
-
-def select(scored: pd.DataFrame, aim: Aim) -> pd.DataFrame:
-    """By portions, those that close a gap first."""
-    return portions.in_portions(scored, thin(aim.classes, aim.min_count))
-
-
 def reason(chosen: pd.DataFrame, aim: Aim) -> list[str]:
     """Say where the class stands, and what the image is worth.
 
@@ -67,6 +54,29 @@ def reason(chosen: pd.DataFrame, aim: Aim) -> list[str]:
     ]
 
 
-def expect(chosen: pd.DataFrame, _: Aim) -> pd.Series:
-    """The score of the topic."""
-    return portions.probability(chosen)
+def recipe(help_: str, lacking: Lacking, reason: Reason) -> Recipe:
+    """Make a recipe for images that are likely of classes that lack some.
+
+    Parameters
+    ----------
+    help_ : str
+        In one line, which images it brings.
+    lacking : callable
+        From class counts and min-count to what classes lack, as `portions` has it.
+    reason : callable
+        See `recipe.Reason`.
+    """
+
+    def lack(aim: Aim) -> pd.DataFrame:
+        return lacking(aim.classes, aim.min_count)
+
+    return Recipe(
+        help_,
+        # Only what such a class comes first or second in.
+        lambda aim: portions.narrowed(lack(aim), aim.filters),
+        lambda candidates, aim: portions.likely(candidates, lack(aim)),
+        lambda scored, aim: portions.in_portions(scored, lack(aim)),
+        reason,
+        chances.of_topic,
+        "the class of the topic",
+    )

@@ -14,7 +14,7 @@ from curate.queues.recipe import Aim
 
 def narrow(aim: Aim) -> tuple[str, list[object]]:
     """Only as many as are wanted."""
-    return foremost("score, image_id", aim.filters)
+    return foremost("score", aim.filters)
 
 
 def score(candidates: pd.DataFrame, _: Aim) -> pd.DataFrame:

@@ -1,8 +1,12 @@
 """New-class: groups of pool images that are more like each other than like any class.
 
-Each group is offered as one new class, `new 1`, `new 2`, …: those that gain most by having a class
-of their own come first, and of a group the most typical images. Junk is alike too: what is worse
-than the labelled images are (blank, dark, blurred) counts less.
+Each group is offered as one new class, `new 1`, `new 2`, …, the likeliest first: those that gain
+most by having a class of their own, and that are like the classes there are. Junk is alike too:
+what is worse than the labelled images are (blank, dark, blurred) counts less, and so do groups that
+are looser than classes, far from all of them, or near to what was rejected.
+
+A look at a few images tells what a group is, so groups take turns: some of the most typical images
+of a group, then some of the next one, and the further images of the likely ones in between.
 """
 
 from __future__ import annotations
@@ -12,22 +16,26 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from curate.queues.recipe import Aim
-from curate.queues.recipes.featured import featured, named
+from curate.queues.recipes.featured import featured, named, refused
 from curate.queues.recipes.groups import clusters
 
 MOST = 10_000
 """So many candidates, those of the highest novelty, are compared with each other."""
 
-EVEN_GAIN = 3.3
-"""Half of the images of groups with this gain are of a class that nobody labelled; measured, see
-docs/discovery.md."""
+PROMISE = "a class that nobody has labelled"
+
+PORTION = 5
+"""So many images of a group come together: enough to see what it is."""
+
+AGAIN = 0.8
+"""A further portion of a group is worth so much of the one before it."""
 
 
 def narrow(_: Aim) -> tuple[str, list[object]]:
     """Only the most novel; where the model says nothing of novelty, those of the lowest score."""
     return (
         "ORDER BY CASE WHEN isnan(novelty) THEN NULL ELSE novelty END DESC NULLS LAST, "
-        "score, image_id LIMIT ?",
+        "score, number LIMIT ?",
         [MOST],
     )
 
@@ -58,6 +66,7 @@ def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
         labelled["label"].to_numpy(object),
         known,
         good(pool["quality"], labelled["quality"]),
+        refused(aim),
     )
     found.index = pool.index[pd.Index(pool["image_id"]).get_indexer(found["image_id"])]
     topics = "new " + found["cluster"].astype(str)
@@ -85,23 +94,28 @@ def good(pool: pd.Series, labelled: pd.Series) -> NDArray[np.float64]:
 
 
 def select(scored: pd.DataFrame, _: Aim) -> pd.DataFrame:
-    """Group by group, the most typical images of each first."""
-    return scored.sort_values(["cluster", "worth", "image_id"], ascending=[True, False, True])
+    """Portion by portion, the likeliest group first, the most typical images of each first."""
+    ordered = scored.sort_values(["cluster", "worth", "image_id"], ascending=[True, False, True])
+    portion = ordered.groupby("cluster").cumcount() // PORTION
+    turn = ordered["likely"] * AGAIN**portion
+    return ordered.loc[turn.sort_values(ascending=False, kind="stable").index]
 
 
 def reason(chosen: pd.DataFrame, _: Aim) -> list[str]:
-    """Such as ``new 2: 34 images alike (0.71), nearest class wallaby (0.42)``, with cosines."""
-    rows = zip(
-        *(chosen[name] for name in ("topic", "peers", "worth", "nearest", "nearest_similarity")),
-        strict=True,
-    )
+    """Such as ``new 2: 34 images alike (0.71), nearest class wallaby (0.42)``, with cosines.
+
+    What speaks against a group follows, such as ``; little like a class; 60% nearer to rejected
+    images``.
+    """
     return [
-        f"{topic}: {peers:,} images alike ({worth:.2f}), nearest class {nearest} ({near:.2f})"
-        for topic, peers, worth, nearest, near in rows
+        f"{row['topic']}: {row['peers']:,} images alike ({row['worth']:.2f}), nearest class "
+        f"{row['nearest']} ({row['nearest_similarity']:.2f})"
+        + ("; little like a class" if row["classlike"] < 0.5 else "")
+        + (f"; {row['refused']:.0%} nearer to rejected images" if row["refused"] > 0 else "")
+        for row in chosen.to_dict("records")
     ]
 
 
 def expect(chosen: pd.DataFrame, _: Aim) -> pd.Series:
-    """How likely an image is of a class that nobody labelled, by what its group gains."""
-    square = chosen["gain"].astype("float64") ** 2
-    return square / (square + EVEN_GAIN**2)
+    """How likely an image is of a class that nobody labelled: the same for all of a group."""
+    return chosen["likely"]

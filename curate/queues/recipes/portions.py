@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from curate.queues.filters.choosing import among_first, reach, sorting
 from curate.queues.filters.filters import Filters
 from curate.queues.recipe import CLOSE
 
@@ -63,23 +64,28 @@ def narrowed(lacking: pd.DataFrame, filters: Filters) -> tuple[str, list[object]
         candidates of the topic, and the sum of their worth in units), and `looks` (how many make a
         portion; missing where all do not suffice).
     """
-    whole = bool(filters.per_class or filters.diverse or filters.sort)
-    names = list(lacking.index)
-    return _NARROWED.format(reached="" if whole else _REACHED), [
-        names,
-        [int(wanted) * _UNIT - _SLACK for wanted in lacking["wanted"]],
-        names,
-        CLOSE,
-        *([] if whole else [filters.limit]),
-    ]
+    names, each, order = list(lacking.index), filters.per_class, sorting(filters)
+    sure = "alone" if filters.one_per_group else "true"
+    tail = _NARROWED.format(
+        sorted=order.rpartition(" ")[0] or "NULL",
+        sure=sure,
+        certain=sure if each is None else f"{sure} AND latest < {each}",
+        possible="true" if each is None else f"coalesce(before, 0) < {each}",
+        # What is sorted is no beginning of the queue, in which rows could be counted anew.
+        nth=_NTH if order else "NULL::BIGINT",
+        reached=among_first(filters, "parted") if order else _REACHED.format(reach(filters)),
+    )
+    wanted = [int(wanted) * _UNIT - _SLACK for wanted in lacking["wanted"]]
+    return tail, [names, wanted, names, CLOSE]
 
 
+_NTH = "row_number() OVER (PARTITION BY topic ORDER BY worth DESC, number) - 1"
 _UNIT, _SLACK = 1 << 32, 1 << 12
 """Worth is added up in whole units: so a sum is the same in any order, in SQL and here."""
 
 # The image id, which decides between equals, is not read here: an image comes at the earliest
 # after those of more worth, and at the latest after its equals. Images that look alike may drop out
-# later, so only the others count as what fills the queue.
+# later, so only the others (`sure`) count as what fills the queue.
 _NARROWED = f"""
 JOIN (
     WITH lacking AS (
@@ -87,12 +93,12 @@ JOIN (
             unnest(range(len(?::VARCHAR[]))) AS topic
     ),
     first AS (
-        SELECT place, alone, topic, wanted, score AS worth
+        SELECT place, alone, topic, number, wanted, score AS worth, {{sorted}} AS sorted
         FROM candidates JOIN lacking ON name = predicted
         WHERE origin = 'real' AND label IS DISTINCT FROM name
     ),
     near AS (
-        SELECT place, alone, topic, wanted, second_score AS worth
+        SELECT place, alone, topic, number, wanted, second_score AS worth, {{sorted}} AS sorted
         FROM candidates JOIN lacking ON name = second
         WHERE origin = 'real' AND label IS DISTINCT FROM name AND margin <= ?
             AND predicted NOT IN (SELECT name FROM lacking)
@@ -100,7 +106,11 @@ JOIN (
     placed AS (
         SELECT *, row_number() OVER ordered AS nth, rank() OVER ordered - 1 AS earliest,
             count(*) OVER (ordered RANGE UNBOUNDED PRECEDING) - 1 AS latest,
-            sum(units) OVER (ordered ROWS UNBOUNDED PRECEDING) AS covered
+            sum(units) OVER (ordered ROWS UNBOUNDED PRECEDING) AS covered,
+            sum({{sure}}::INT) OVER (
+                ordered RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE GROUP
+            ) AS before,
+            {{nth}} AS before_it
         FROM (
             SELECT *, floor(worth * {_UNIT} + 0.5)::BIGINT AS units
             FROM (FROM first UNION ALL FROM near)
@@ -113,21 +123,20 @@ JOIN (
         FROM placed GROUP BY topic
     ),
     parted AS (
-        SELECT place, alone, peers, total, looks, earliest // coalesce(looks, peers) AS soonest,
+        SELECT place, peers, total, looks, before_it, sorted, {{certain}} AS certain,
+            earliest // coalesce(looks, peers) AS soonest,
             latest // coalesce(looks, peers) AS portion
-        FROM placed JOIN summed USING (topic)
+        FROM placed JOIN summed USING (topic) WHERE {{possible}}
     ),
     filled AS (
         SELECT portion, sum(count(*)) OVER (ORDER BY portion) AS images
-        FROM parted WHERE alone GROUP BY portion
+        FROM parted WHERE certain GROUP BY portion
     )
-    SELECT place AS reached, peers, total, looks FROM parted {{reached}}
+    SELECT place AS reached, peers, total, looks, before_it FROM parted WHERE {{reached}}
 ) ON reached = place
 """
 
-_REACHED = """
-WHERE soonest <= coalesce((SELECT min(portion) FROM filled WHERE images >= ?), soonest)
-"""
+_REACHED = "soonest <= coalesce((SELECT min(portion) FROM filled WHERE images >= {}), soonest)"
 
 
 def in_portions(scored: pd.DataFrame, lacking: pd.DataFrame) -> pd.DataFrame:
@@ -148,6 +157,7 @@ def in_portions(scored: pd.DataFrame, lacking: pd.DataFrame) -> pd.DataFrame:
     if "looks" in ordered:
         # `narrowed` has counted also what it left out.
         looks, right = ordered["looks"].astype("float64"), ordered["total"] / _UNIT
+        place = ordered["before_it"].astype("float64").fillna(place)
     else:
         covered = by_class.cumsum() >= ordered["wanted"] * _UNIT - _SLACK
         looks = place.where(covered).groupby(ordered["topic"]).transform("min") + 1
@@ -181,8 +191,3 @@ def chance(row: Mapping[Hashable, Any]) -> str:
     noun = "candidate" if row["peers"] == 1 else "candidates"
     right = f"about {int(row['right'] + 0.5):,}" if row["right"] >= 0.5 else "hardly any"
     return f"{word} {row['worth']:.2f} ({row['peers']:,} {noun}, {right} expected right)"
-
-
-def probability(chosen: pd.DataFrame) -> pd.Series:
-    """What the model says of the topic: that is what `likely` gave."""
-    return chosen["worth"]

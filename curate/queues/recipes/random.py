@@ -12,19 +12,27 @@ import pandas as pd
 from curate.core import chance
 from curate.core.identity import ID_LENGTH
 from curate.queues.filters.choosing import foremost
-from curate.queues.recipe import Aim
+from curate.queues.recipe import DIGITS, Aim
 
 
 def start(seed: int) -> str:
-    """Draw the point on the circle of ids where the sample of a seed begins."""
+    """Draw the point on the circle of ids where the sample of a seed begins: its first digits."""
     drawn = chance.generator(seed, "", "random queue").bytes(ID_LENGTH // 2)
-    return drawn.hex()
+    return drawn.hex()[:DIGITS]
+
+
+def way(seed: int) -> str:
+    """Say in SQL how far from that point an image lies."""
+    point = int(start(seed), 16)
+    return (
+        f"CASE WHEN number >= {point}::UBIGINT THEN number - {point}::UBIGINT "
+        f"ELSE number + {16**DIGITS - 1 - point}::UBIGINT + 1::UBIGINT END"
+    )
 
 
 def narrow(aim: Aim) -> tuple[str, list[object]]:
     """Only as many as are wanted."""
-    # Hexadecimal digits, so there is nothing to bind.
-    return foremost(f"image_id < '{start(aim.seed)}', image_id", aim.filters)
+    return foremost(way(aim.seed), aim.filters)
 
 
 def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:

@@ -37,21 +37,6 @@ def on_stage(classes: pd.DataFrame, min_count: int) -> pd.DataFrame:
     return found.assign(short=short, wanted=short)
 
 
-def narrow(aim: Aim) -> tuple[str, list[object]]:
-    """Only what such a class comes first or second in."""
-    return portions.narrowed(on_stage(aim.classes, aim.min_count), aim.filters)
-
-
-def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
-    """How likely an image is of such a class; the class is the topic."""
-    return portions.likely(candidates, on_stage(aim.classes, aim.min_count))
-
-
-def select(scored: pd.DataFrame, aim: Aim) -> pd.DataFrame:
-    """By portions, those that close a gap first."""
-    return portions.in_portions(scored, on_stage(aim.classes, aim.min_count))
-
-
 def reason(chosen: pd.DataFrame, aim: Aim) -> list[str]:
     """Say where the class stands, on what it lives, and what the image is worth.
 
@@ -68,8 +53,3 @@ def reason(chosen: pd.DataFrame, aim: Aim) -> list[str]:
 def _others(staged: int, synthetic: int) -> str:
     numbers = {"staged": staged, "synthetic": synthetic}
     return " and ".join(f"{number:,} {kind}" for kind, number in numbers.items() if number)
-
-
-def expect(chosen: pd.DataFrame, _: Aim) -> pd.Series:
-    """The score of the topic."""
-    return portions.probability(chosen)

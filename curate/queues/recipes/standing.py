@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from curate.queues.filters.spread import directions
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 NEIGHBOURS = 64
 """An image can stand for another when it is among so many of its nearest."""
@@ -58,6 +60,8 @@ def _gains(
     rows: NDArray[np.float32], covered: NDArray[np.float32], usable: NDArray[np.bool_]
 ) -> sparse.csc_matrix:
     """Say how much better each image (row) would be stood for by each of its nearest (column)."""
+    from scipy import sparse  # most queues need none of it, and it takes long to import
+
     nearest = min(NEIGHBOURS, len(rows))
     parts = []
     for begin in range(0, len(rows), _BLOCK):

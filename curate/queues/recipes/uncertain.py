@@ -16,6 +16,7 @@ import pandas as pd
 
 from curate.queues.filters.choosing import foremost
 from curate.queues.recipe import Aim, Recipe, highest
+from curate.queues.recipes import chances
 
 
 def recipe(
@@ -48,8 +49,8 @@ def recipe(
 
 def _narrow(column: str, sign: int, aim: Aim) -> tuple[str, list[object]]:
     # To DuckDB, what is not a number is the largest of all.
-    measure = f"nullif({column}, 'nan'::DOUBLE) {'DESC' if sign > 0 else 'ASC'} NULLS LAST"
-    return foremost(f"{measure}, image_id", aim.filters)
+    measure = f"nullif({column}, 'nan'::DOUBLE)"
+    return foremost(f"coalesce({-sign} * {measure}, 'inf'::DOUBLE)", aim.filters)
 
 
 def _score(column: str, sign: int, candidates: pd.DataFrame, _: Aim) -> pd.DataFrame:
@@ -81,6 +82,6 @@ def by_confidence(row: Mapping[Hashable, Any]) -> str:
     return f"no more sure than {row['score']:.2f} ({row['predicted']})"
 
 
-def expect(chosen: pd.DataFrame, _: Aim) -> pd.Series:
-    """The chance that the model is wrong: what its best score leaves."""
-    return 1 - chosen["score"]
+def expect(chosen: pd.DataFrame, aim: Aim) -> pd.Series:
+    """The chance that the model is wrong."""
+    return 1 - chances.right(chosen, aim)

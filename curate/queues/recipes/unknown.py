@@ -12,7 +12,7 @@ import pandas as pd
 
 from curate.core.names import UNKNOWN
 from curate.queues.recipe import Aim
-from curate.queues.recipes import hiding
+from curate.queues.recipes import chances, hiding
 
 PROMISE = "the class of the topic"
 
@@ -72,6 +72,5 @@ def _lacking(predicted: str, score: float, share: float, label: str) -> str:
 
 
 def expect(chosen: pd.DataFrame, aim: Aim) -> pd.Series:
-    """The score of the topic; of a class that the model lacks, unsaid."""
-    own = chosen["score"].where(chosen["topic"] == chosen["predicted"], chosen["second_score"])
-    return own.where(chosen["topic"].isin(aim.known))
+    """How likely it is of the topic; of a class that the model lacks, unsaid."""
+    return chances.of_topic(chosen, aim).where(chosen["topic"].isin(aim.known))

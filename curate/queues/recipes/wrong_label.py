@@ -15,6 +15,7 @@ from __future__ import annotations
 import pandas as pd
 
 from curate.core.names import UNKNOWN
+from curate.queues.expectations.mislabelled import mislabelled
 from curate.queues.recipe import Aim
 
 PROMISE = "another label than it has"
@@ -28,10 +29,8 @@ def narrow(_: Aim) -> tuple[str, list[object]]:
 def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
     """How much higher the predicted class scores than the label; the label is the topic."""
     assert aim.labelled is not None  # the recipe needs it
-    required = thresholds(aim.labelled)
+    threshold = required(candidates, thresholds(aim.labelled))
     seen = candidates["split"] == "train"
-    asked = pd.MultiIndex.from_arrays([candidates["predicted"], seen])
-    threshold = required.reindex(asked).set_axis(candidates.index)
     # The model cannot deny a class that it lacks, nor one of which it has seen no example here.
     denied = (
         candidates["label"].isin(aim.known)
@@ -63,6 +62,12 @@ def thresholds(labelled: pd.DataFrame) -> pd.Series:
     return both.groupby(["label", "seen"])["own"].mean()
 
 
+def required(rows: pd.DataFrame, known: pd.Series) -> pd.Series:
+    """Give the threshold of what each row is predicted as; missing where there is none."""
+    asked = pd.MultiIndex.from_arrays([rows["predicted"], rows["split"] == "train"])
+    return known.reindex(asked).set_axis(rows.index)
+
+
 def of_label(rows: pd.DataFrame) -> pd.Series:
     """Give the score of the label, or the most that it can be where it is neither of the first."""
     second = rows["second_score"].fillna(0)
@@ -81,6 +86,10 @@ def reason(chosen: pd.DataFrame, _: Aim) -> list[str]:
     ]
 
 
-def expect(chosen: pd.DataFrame, _: Aim) -> pd.Series:
-    """What the score of the label leaves."""
-    return 1 - chosen["own"]
+def expect(chosen: pd.DataFrame, aim: Aim) -> pd.Series:
+    """The chance that the label is wrong, and not the model."""
+    assert aim.labelled is not None  # the recipe needs it
+    kept = ~aim.labelled["rejected"].astype(bool)
+    known = aim.labelled[aim.labelled["label"].isin(aim.known) & kept]
+    sure = known["score"] >= required(known, thresholds(aim.labelled))
+    return chosen["image_id"].map(mislabelled(known, sure)).astype("float64")

@@ -70,21 +70,15 @@ def test_a_pair_is_settled_by_either_of_its_classes() -> None:
         assert hit("look-alike", answer, topic="bongo / kudu") is expected
 
 
-def test_of_a_cluster_the_class_that_most_images_are_counts() -> None:
-    offered = pd.concat(
-        [
-            offer(1, "new-class", "a", "b", "c", "d", topic="cluster 1"),
-            offer(1, "new-class", "e", "f", topic="cluster 2"),
-            offer(1, "new-class", "g", "h", "i", topic="cluster 3"),
-        ],
-        ignore_index=True,
-    )
-    said = {"a": "okapi", "b": "okapi", "c": "zebra", "d": "unknown", "e": "zebra", "f": "okapi"}
-    said |= {"g": "rejected", "h": "rejected", "i": "unknown"}
-    found = outcomes(offered, answers(*((2, name, answer) for name, answer in said.items())))
+def test_a_new_class_is_one_that_nobody_had_labelled_when_it_was_offered() -> None:
+    offered = offer(3, "new-class", "a", "b", "c", "d", "e", topic="new 1")
+    said = {"a": "okapi", "b": "zebra", "c": "unknown", "d": "rejected", "e": "okapi"}
+    given = answers(*((4 + at, name, answer) for at, (name, answer) in enumerate(said.items())))
+    found = outcomes(offered, given, {"okapi": 4, "zebra": 3})
 
-    # Of two classes as common, the first by name.
-    assert set(found.loc[found["hit"], "image_id"]) == {"a", "b", "f"}
+    # A further image of it counts too: it was offered before the class had a name.
+    assert set(found.loc[found["hit"], "image_id"]) == {"a", "e"}
+    assert not outcomes(offered, given)["hit"].any()
 
 
 def test_only_what_was_said_after_the_offer_is_an_outcome() -> None:

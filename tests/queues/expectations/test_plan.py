@@ -182,6 +182,22 @@ def test_a_large_cluster_comes_before_a_small_one() -> None:
     assert set(split(asked, 20, LIBRARY).table["topic"]) == {"cluster 2"}
 
 
+def test_a_group_is_no_more_likely_new_than_novelty_leaves() -> None:
+    groups = queue(*named("n", 55), topic="new 1", expected=0.9)
+    shares = {known: split_with(groups.assign(known=known)) for known in (0.0, 0.4, 1.0, None)}
+
+    assert shares == {0.0: 20, 0.4: 20, 1.0: 0, None: 20}
+    # Sure of a class that it knows, the model may still take a gazelle for another.
+    asked = {"low-count": queue(*named("g", 5), topic="gazelle", expected=0.9, known=1.0)}
+    assert split(asked, 1, LIBRARY).split["gain"][0] > 0
+
+
+def split_with(groups: pd.DataFrame) -> int:
+    """Say how many of 20 looks go to new classes, beside labels where the model errs."""
+    asked = {"new-class": groups, "uncertain": queue(*named("u", 50))}
+    return counts(split(asked, 20, LIBRARY).split)["new-class"]
+
+
 def test_a_mended_label_counts_twice() -> None:
     asked = {"uncertain": queue("a"), "wrong-label": queue("b")}
     found = split(asked, 2, LIBRARY).split

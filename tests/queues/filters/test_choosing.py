@@ -205,7 +205,7 @@ def test_sql_hands_over_what_is_chosen(
     duck: duckdb.DuckDBPyConnection, table: pd.DataFrame, filters: Filters
 ) -> None:
     duck.register("pool", pa.Table.from_pandas(table, schema=CANDIDATES, preserve_index=False))
-    tail, values = foremost("score DESC, image_id", filters)
+    tail, values = foremost("-score", filters)
     handed = duck.execute(
         f"WITH candidates AS (SELECT *, {EXTRA} FROM pool) FROM candidates {tail}", values
     ).df()

@@ -204,6 +204,8 @@ def test_everything_else_is_refused(text: str) -> None:
         ("label = NULL", "nothing equals NULL.*Write IS NULL"),
         ("label NOT IN ('a', NULL)", "nothing equals NULL"),
         ("taken::DATE > '31.5.2024'", "'31.5.2024' is no date"),
+        ("taken::DATE >= '20260531'", "'20260531' is no date"),
+        ("taken::DATE >= '2026-W22-7'", "'2026-W22-7' is no date"),
         ("regexp_matches(path, '(')", "no pattern for regexp_matches: missing"),
         ("length(path, 'a') = 1", "given 2 arguments. It takes 1 argument"),
         ("regexp_replace(path, 'a', 'b') = 'b'", "no function 'regexp_replace'.*Functions: lower"),

@@ -11,7 +11,7 @@ import pytest
 
 from curate.core.errors import InputError
 from curate.queues.recipe import Aim, compose
-from curate.queues.recipes import RECIPES
+from curate.queues.recipes import RECIPES, between
 from curate.queues.recipes.look_alike_pairs import (
     PAIR_COLUMNS,
     class_means,
@@ -160,6 +160,16 @@ def test_images_as_unsure_as_a_hidden_class_stand_between() -> None:
     assert list(queue["reason"]) == ["zebra 0.40; 88% of labelled okapi are taken for it"]
     assert list(queue["topic"]) == ["okapi / zebra"]
     assert queue["expected"].isna().all()
+
+
+def test_of_many_in_front_of_a_hidden_class_the_least_sure_are_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = candidates(said("a", "zebra", 0.4), said("b", "zebra", 0.3), said("c", "zebra", 0.35))
+    assert list(compose(alike, pool, hiding())["image_id"]) == ["b", "c", "a"]
+
+    monkeypatch.setattr(between, "MOST", 2)
+    assert list(compose(alike, pool, hiding())["image_id"]) == ["b", "c"]
 
 
 def test_asked_for_a_class_that_the_model_lacks_it_looks_where_that_is_taken_for_others() -> None:

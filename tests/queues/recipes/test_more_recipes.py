@@ -176,7 +176,8 @@ def test_a_label_is_doubted_where_another_class_scores_as_its_own_images_do() ->
 
     assert list(queue["image_id"]) == ["denied"]
     assert queue["reason"][0] == ("looks like zebra 0.80, and its label has 0.10; labelled kudu")
-    assert list(queue["expected"]) == pytest.approx([0.9])
+    # Nobody else mixes up the two, so that it may well be the label.
+    assert 0.3 < queue["expected"][0] < 1
     assert list(queue["topic"]) == ["kudu"]
     assert doubted(denied(), zebra=0.81, kudu=0.9).empty
 

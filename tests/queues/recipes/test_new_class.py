@@ -16,6 +16,7 @@ from curate.queues.filters.filters import Filters
 from curate.queues.recipe import Aim, Recipe, compose
 from curate.queues.recipes import groups, new_class
 from curate.queues.recipes.groups import COLUMNS, LEAST, LEAST_GAIN, clusters
+from curate.queues.recipes.new_class import PORTION
 
 from ..cases import candidates, counts, said
 
@@ -92,9 +93,10 @@ def test_groups_are_whole_apart_and_in_order(seed: int, count: int, spread: floa
     assert sizes.empty or (
         sizes.min() >= LEAST and set(sizes.index) == set(range(1, len(sizes) + 1))
     )
-    gains = found.groupby("cluster")["gain"].first()
-    assert gains.is_monotonic_decreasing
-    assert (gains >= LEAST_GAIN).all()
+    likely = found.groupby("cluster")["likely"].first()
+    assert likely.is_monotonic_decreasing
+    assert likely.between(0, 1).all()
+    assert (found["gain"] >= LEAST_GAIN).all()
     assert (found["beyond"] > 0).all()
     assert (found.groupby("cluster")["similarity"].diff().dropna() <= 0).all()
 
@@ -182,12 +184,13 @@ def question(planted: Planted) -> tuple[pd.DataFrame, Aim]:
     return pool, aim
 
 
-def test_a_queue_offers_group_by_group_and_says_why() -> None:
+def test_a_queue_offers_groups_in_turn_and_says_why() -> None:
     planted = Planted(6)
     queue = compose(NEW_CLASS, *question(planted))
 
-    assert planted.of(queue["image_id"]) == [16] * 12 + [17] * 8
-    assert queue["topic"].tolist() == ["new 1"] * 12 + ["new 2"] * 8
+    assert sorted(planted.of(queue["image_id"])) == [16] * 12 + [17] * 8
+    assert queue["topic"].tolist()[:10] == ["new 1"] * PORTION + ["new 2"] * PORTION
+    assert set(queue["topic"][10:]) == {"new 1", "new 2"}
     assert (
         queue["reason"]
         .str.fullmatch(
@@ -195,9 +198,40 @@ def test_a_queue_offers_group_by_group_and_says_why() -> None:
         )
         .all()
     )
-    assert queue["expected"].between(0, 1).all()
-    assert queue.groupby("topic")["expected"].nunique().tolist() == [1, 1]
-    assert queue["expected"].is_monotonic_decreasing
+    expected = queue.groupby("topic")["expected"]
+    assert expected.nunique().tolist() == [1, 1]
+    assert expected.first().is_monotonic_decreasing
+    assert expected.first().between(0.1, 1).all()
+
+
+@laws
+@given(sizes=st.lists(st.integers(3, 30), min_size=1, max_size=8), seed=seeds)
+def test_groups_take_turns_by_what_they_promise(sizes: list[int], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    cluster = np.repeat(np.arange(1, len(sizes) + 1), sizes)
+    likely = np.sort(random.uniform(0, 1, len(sizes)))[::-1]
+    scored = pd.DataFrame(
+        {
+            "image_id": [f"{at:03d}" for at in range(len(cluster))],
+            "cluster": cluster,
+            "worth": random.uniform(0, 1, len(cluster)),
+            "likely": likely[cluster - 1],
+        }
+    ).sample(frac=1, random_state=seed)
+    queue = new_class.select(scored, Aim(counts(), 40, Filters()))
+
+    assert sorted(queue["image_id"]) == sorted(scored["image_id"])
+    assert (queue.groupby("cluster")["worth"].diff().dropna() <= 0).all()
+    # A group is seen before a further portion of one that promises no more.
+    place = pd.Series(range(len(queue)), queue.index)
+    begins = place.groupby(queue["cluster"]).min()
+    assert begins.is_monotonic_increasing
+    at = queue.groupby("cluster").cumcount()
+    assert (
+        (at // PORTION).groupby([place - at.mod(PORTION), queue["cluster"]]).nunique() == 1
+    ).all()
+    turn = queue["likely"] * new_class.AGAIN ** (at // PORTION)
+    assert (turn.diff().dropna() <= 1e-12).all()
 
 
 def test_ten_groups_come_in_the_order_of_numbers() -> None:
@@ -243,6 +277,66 @@ def test_junk_counts_less_than_good_photos() -> None:
 def test_how_good(pool: list[float], labelled: list[float], expected: list[float]) -> None:
     found = new_class.good(pd.Series(pool, dtype=object), pd.Series(labelled, dtype=object))
     assert found == pytest.approx(expected)
+
+
+def rejected(planted: Planted, number: int, first: int) -> tuple[pd.DataFrame, Aim]:
+    """The question, after so many images of a new class were rejected."""
+    pool, aim = question(planted)
+    away = pool[np.array(planted.truth) == first].head(number).assign(rejected=True)
+    left = pool[~pool["image_id"].isin(away["image_id"])]
+    return left, replace(aim, labelled=pd.concat([aim.labelled, away]))
+
+
+def test_what_is_near_to_rejected_images_comes_last_and_says_so() -> None:
+    planted = Planted(15, new=(14, 8))
+    before = compose(NEW_CLASS, *question(planted))
+    after = compose(NEW_CLASS, *rejected(planted, 3, first=16))
+
+    assert planted.of(before["image_id"])[0] == 16
+    assert planted.of(after["image_id"]) == [17] * 8 + [16] * 11
+    last = after.tail(11)
+    assert last["reason"].str.contains(r"; \d+% nearer to rejected images$").all()
+    assert not after.head(8)["reason"].str.contains("rejected").any()
+    assert (last["expected"] < 0.2).all()
+    assert before["expected"].min() > 0.2
+
+
+def test_a_rejected_image_is_of_no_class_whatever_its_label() -> None:
+    planted = Planted(16)
+    pool, aim = rejected(planted, 3, first=16)
+    assert aim.labelled is not None
+    labels = aim.labelled["label"].where(~aim.labelled["rejected"].astype(bool), "class 0")
+    again = replace(aim, labelled=aim.labelled.assign(label=labels))
+    assert_frame_equal(compose(NEW_CLASS, pool, again), compose(NEW_CLASS, pool, aim))
+
+
+def test_rejected_images_without_features_say_nothing() -> None:
+    planted = Planted(17)
+    pool, aim = rejected(planted, 3, first=16)
+    assert aim.features is not None
+    assert aim.labelled is not None
+    gone = aim.labelled.loc[aim.labelled["rejected"].astype(bool), "image_id"]
+    without = replace(aim, features=aim.features[~aim.features["image_id"].isin(gone)])
+    none = replace(without, labelled=aim.labelled[~aim.labelled["image_id"].isin(gone)])
+    assert_frame_equal(compose(NEW_CLASS, pool, without), compose(NEW_CLASS, pool, none))
+
+
+def test_a_heap_from_elsewhere_comes_behind_new_classes() -> None:
+    planted = Planted(18, known=30)
+    random = np.random.default_rng(18)
+    # Many images that share one direction, which no class has, and little else.
+    elsewhere = 5 * np.eye(WIDTH)[0] + random.normal(0, 1, (60, WIDTH))
+    planted.pool[:, 0], planted.known[:, 0] = 0, 0
+    planted.pool = np.concatenate([planted.pool, elsewhere])
+    planted.ids = np.concatenate([planted.ids, [f"q{at:03d}" for at in range(60)]])
+    found = planted.found()
+    group = found.assign(heap=found["image_id"].str.startswith("q")).groupby("cluster")
+    heap = group["heap"].mean() > 0.5
+
+    assert heap.any()
+    assert group["gain"].first()[heap].max() > group["gain"].first()[~heap].max()
+    assert group["likely"].first()[heap].max() < group["likely"].first()[~heap].min()
+    assert group["classlike"].first()[heap].max() < 0.5
 
 
 def test_unknown_is_not_a_class_and_hides_nothing() -> None:

@@ -62,9 +62,22 @@ def test_images_that_look_alike_do_not_use_up_the_room() -> None:
     assert "020" in set(found["image_id"])
 
 
-@pytest.mark.parametrize("filters", [Filters(limit=1, per_class=1), Filters(limit=1, sort="score")])
-def test_where_all_are_needed_all_come(filters: Filters) -> None:
-    assert len(narrowed(many(100, 0.5), filters)) == 100
+@pytest.mark.parametrize(
+    ("filters", "most"),
+    [
+        (Filters(limit=6, per_class=1), 1),
+        (Filters(limit=6, sort="score"), 6),
+        (Filters(limit=1, diverse=True), 10),
+    ],
+)
+def test_no_filter_brings_more_than_it_can_need(filters: Filters, most: int) -> None:
+    assert len(narrowed(many(100, 0.5), filters)) == most
+
+
+def test_what_is_sorted_keeps_its_place_in_the_queue() -> None:
+    found = narrowed(many(100, 0.5), Filters(limit=2, sort="score"))
+
+    assert sorted(found["before_it"]) == [98, 99]
 
 
 def test_the_second_class_counts_where_it_is_close_and_the_first_lacks_nothing() -> None:
