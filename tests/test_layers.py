@@ -134,7 +134,7 @@ def test_the_rooms_are_those_of_the_design() -> None:
     designed = {
         "core", "store", "engine", "models", "formats",
         "scan", "duplicates", "splits", "augment", "train", "evaluate", "bulk_id", "queues",
-        "cleanup", "report", "doctor", "labels", "status",
+        "cleanup", "schedules", "report", "doctor", "labels", "status",
         "review", "cli",
     }  # fmt: skip
     assert designed >= ROOMS

@@ -159,6 +159,42 @@ class Cleanup(_Section):
         return asked
 
 
+JOB_STEPS = ("scan", "duplicates", "bulk-id", "queues", "cleanup", "report")
+"""Steps that `[jobs.nightly]` may name, in the order in which each finds what it needs."""
+
+
+class Nightly(_Section):
+    """``[jobs.nightly]``: see `curate.cli.nightly`."""
+
+    steps: list[str] = list(JOB_STEPS)
+
+    @field_validator("steps")
+    @classmethod
+    def _known(cls, asked: list[str]) -> list[str]:
+        unknown = [step for step in asked if step not in JOB_STEPS]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no step; known: {', '.join(JOB_STEPS)}")
+        if asked != [step for step in JOB_STEPS if step in asked] or not asked:
+            raise ValueError(f"each step stands once, in this order: {', '.join(JOB_STEPS)}")
+        return asked
+
+
+class Jobs(_Section):
+    """``[jobs]``: see `curate.cli.jobs` and `curate.schedules.notify`."""
+
+    model: str = ""
+    mail: str = ""
+    smtp: str = Field(default="localhost:25", pattern=r"^[A-Za-z0-9.-]+(:[0-9]{1,5})?$")
+    nightly: Nightly = Nightly()
+
+    @field_validator("mail")
+    @classmethod
+    def _address(cls, asked: str) -> str:
+        if asked and (asked.count("@") != 1 or not asked.isprintable() or " " in asked):
+            raise ValueError("give one e-mail address")
+        return asked
+
+
 class Config(_Section):
     """The whole file; every section may be left out."""
 
@@ -168,6 +204,7 @@ class Config(_Section):
     library: Library = Library()
     sources: Sources = Sources()
     cleanup: Cleanup = Cleanup()
+    jobs: Jobs = Jobs()
 
 
 def load(folder: Path) -> Config:

@@ -53,8 +53,8 @@ def ids(library: Library, photo: MakePhoto, tmp_path: Path) -> Ids:
 @pytest.fixture
 def answer(library: Library) -> Answer:
     def say(**labels: str) -> None:
-        rows = [("line 2", "", image_id, label, "", "") for image_id, label in labels.items()]
-        columns = ["place", "file", "image_id", "label", "sub_class", "by"]
+        rows = [("line 2", "", image_id, label, "", "", "") for image_id, label in labels.items()]
+        columns = ["place", "file", "image_id", "label", "sub_class", "by", "was"]
         table = pd.DataFrame(rows, columns=columns)
         new = sorted(set(labels.values()) - {"rejected", "unknown"})
         import_table(library, table, "answers", actor="anna", new_classes=new)

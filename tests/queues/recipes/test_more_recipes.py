@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from curate.queues.filters.filters import Filters
-from curate.queues.recipe import Aim, compose
+from curate.queues.recipe import DIGITS, Aim, compose
 from curate.queues.recipes import RECIPES, random, staged, wrong_label
 
 from ..cases import LACKED, aim, candidates, counts, said
@@ -229,7 +229,7 @@ def test_every_image_is_as_likely_to_be_drawn() -> None:
     starts = [int(random.start(seed)[:2], 16) / 256 for seed in range(400)]
 
     assert 0.45 < sum(starts) / 400 < 0.55
-    assert all(len(random.start(seed)) == 32 for seed in range(5))
+    assert all(len(random.start(seed)) == DIGITS for seed in range(5))
 
 
 def test_the_last_arrivals_come_first() -> None:
