@@ -6,8 +6,8 @@ model gets right because of a look, and all kinds are estimated from what is kno
 - A class below min-count is not learnt at all: all its images are answered wrongly. Bringing it
   over the cutoff puts right as many as the pool has of it; each label on the way earns its share
   of that, for as many labels as are missing, and nothing where the candidates cannot suffice.
-- A group of images is of a new class at most as likely as novelty leaves: where no more of the pool
-  is far from all training images than known classes would have, there is none to be found.
+- An image is of a new class at most as likely as it is of none that the model knows (`makeup`): a
+  group may be tight, and of a class that the library has.
 - A class that is learnt has an error that falls like n^-β with its n labels. One label more mends
   β/n of the errors; among images of which a share p is answered wrongly, labels teach p as much.
 - A wrong label that is mended takes away a false example and adds a true one: twice as much.
@@ -167,7 +167,7 @@ def split(queues: Mapping[str, pd.DataFrame], budget: int, standing: Standing) -
         By recipe: its queue, `QUEUE_COLUMNS`, where `expected` is corrected by earlier answers
         (`yields.Calibration.of`). A column `group`, where there is one, names images that look
         alike: a plan has one of each. A column `known` says how likely an image is of a class that
-        the model knows (`yields.known_chance`).
+        the model knows (`makeup.Makeup.of`).
     budget : int
         How many images somebody will look at.
     standing : Standing
@@ -203,7 +203,7 @@ def split(queues: Mapping[str, pd.DataFrame], budget: int, standing: Standing) -
 def _looks(recipe: str, queue: pd.DataFrame) -> list[dict[str, Any]]:
     chance = queue["expected"].fillna(UNSAID).clip(0, 1)
     if recipe == "new-class" and "known" in queue:
-        # The group may be of one class, as it promises, and the library may have that class.
+        # Until answers tell, a tight group of a class that the library has looks as new as any.
         chance = chance.clip(upper=1 - queue["known"].fillna(0.0))
     rows = queue.assign(
         chance=chance,

@@ -182,7 +182,7 @@ def test_a_large_cluster_comes_before_a_small_one() -> None:
     assert set(split(asked, 20, LIBRARY).table["topic"]) == {"cluster 2"}
 
 
-def test_a_group_is_no_more_likely_new_than_novelty_leaves() -> None:
+def test_an_image_is_no_more_likely_new_than_of_no_known_class() -> None:
     groups = queue(*named("n", 55), topic="new 1", expected=0.9)
     shares = {known: split_with(groups.assign(known=known)) for known in (0.0, 0.4, 1.0, None)}
 
