@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from curate.bulk_id import Identifier, identify, identify_batches
     from curate.bulk_id import bulk_id as bulk_identify
+    from curate.cli.cleanup_rules import plan_cleanup
     from curate.core.errors import CurateError
     from curate.duplicates import DuplicatePolicy
     from curate.duplicates import across_sources as find_leaks
@@ -51,6 +52,7 @@ _VERBS = {
     "make_queue": "curate.queues:queue",
     "make_split": "curate.splits:split",
     "open_library": "curate.store.library:opened",
+    "plan_cleanup": "curate.cli.cleanup_rules:plan_cleanup",
     "read_status": "curate.status:status",
     "scan_folder": "curate.scan:scan",
     "train_model": "curate.train:train",
@@ -75,6 +77,7 @@ __all__ = [
     "make_queue",
     "make_split",
     "open_library",
+    "plan_cleanup",
     "read_status",
     "scan_folder",
     "train_model",

@@ -18,8 +18,10 @@ from curate.cli import (
     augment,
     bulk_id,
     check,
+    cleanup,
     duplicates,
     exchange,
+    jobs,
     label,
     library,
     lr_find,
@@ -59,6 +61,8 @@ for group in (
     show,
     label,
     exchange,
+    cleanup,
+    jobs,
     check,
 ):
     group.add_to(app)
@@ -79,8 +83,8 @@ def main(
 def run() -> None:
     """Run the command line; the exit status says how it ended.
 
-    0 done, 1 an expected error, 2 wrong usage, 3 a bug of ours, 130 interrupted (Ctrl-C),
-    143 terminated.
+    0 done, 1 an expected error, 2 wrong usage, 3 a bug of ours, 4 stopped by its limits (cleanup),
+    130 interrupted (Ctrl-C), 143 terminated.
     """
     signal.signal(signal.SIGTERM, _terminate)
     for stream in (sys.stdout, sys.stderr):

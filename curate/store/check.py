@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, Table, func, select
 
-from curate.store import schema, shards
+from curate.store import held, schema, shards
 from curate.store.library import Library
 
 
@@ -15,7 +15,8 @@ def faults(library: Library) -> list[str]:
     -------
     list of str
         What the database's own check says, references that lead nowhere, shards whose bytes
-        are not those that were written.
+        are not those that were written, files that are not in quarantine as the journal
+        says, and the other way round.
     """
     found: list[str] = []
     with library.reading() as connection:
@@ -39,7 +40,7 @@ def faults(library: Library) -> list[str]:
                 wrong = shards.fault(library, shard, deep=True)
                 if wrong:
                     found.append(f"shard {shard.path}: {wrong}")
-    return found
+    return [*found, *held.faults(library)]
 
 
 def _strays(connection: Connection, table: Table) -> int:

@@ -24,6 +24,8 @@ KINDS = {
     "reject": "not wanted in any class; `value` is the reason, '' takes the rejection back",
     "split": "its place in the permanent split; `value` is '' when it is left out",
     "note": "a remark on a run, of no image: `value` is the text, `run_id` the run",
+    "approve": "a policy may be followed when nobody watches, of no image: `field` says whose, "
+    "`value` is its digest",
 }
 """Kinds of decision, and what their columns mean."""
 

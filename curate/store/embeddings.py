@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +72,11 @@ def of_images(
     InputError
         There are some, but none of this checkpoint.
     """
+    parquet = _paths(library, model)
     wanted = np.unique(np.array(list(image_ids), object).astype(str))
     places: list[NDArray[np.int64]] = []
     parts: list[NDArray[np.float16]] = []
-    for ids, features in blocks(library, model):
+    for ids, features in _blocks(parquet):
         at = np.searchsorted(wanted, ids)
         at[at == len(wanted)] = 0
         hit = wanted[at] == ids if len(wanted) else np.zeros(len(ids), bool)
@@ -108,7 +109,11 @@ def blocks(
     LibraryError, InputError
         As `of_images`.
     """
-    for path in _paths(library, model):
+    yield from _blocks(_paths(library, model))
+
+
+def _blocks(paths: Sequence[Path]) -> Iterator[tuple[NDArray[np.str_], NDArray[np.float16]]]:
+    for path in paths:
         with pq.ParquetFile(path) as file:
             for number in range(file.num_row_groups):
                 rows = file.read_row_group(number, columns=["image_id", "embedding"])

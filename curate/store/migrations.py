@@ -17,8 +17,7 @@ from curate.store import schema
 def first_tables(connection: Connection) -> None:
     """Create the tables of the first release, and guard the log of decisions."""
     schema.metadata.create_all(connection)
-    for statement in _GUARDS[connection.dialect.name]:
-        connection.exec_driver_sql(statement)
+    _guard(connection, "decisions", "decisions are append-only")
 
 
 def duplicates(connection: Connection) -> None:
@@ -37,20 +36,31 @@ def queues(connection: Connection) -> None:
     schema.queued.create(connection, checkfirst=True)
 
 
+def journal(connection: Connection) -> None:
+    """Add what cleanup did to files, and guard it as the decisions are."""
+    schema.journal.create(connection, checkfirst=True)
+    _guard(connection, "journal", "the journal is append-only")
+
+
+def _guard(connection: Connection, table: str, said: str) -> None:
+    for statement in _GUARDS[connection.dialect.name]:
+        connection.exec_driver_sql(statement.format(table=table, said=said))
+
+
 _GUARDS = {
     "sqlite": [
-        f"CREATE TRIGGER decisions_no_{change.lower()} BEFORE {change} ON decisions "
-        "BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END"
+        f"CREATE TRIGGER {{table}}_no_{change.lower()} BEFORE {change} ON {{table}} "
+        "BEGIN SELECT RAISE(ABORT, '{said}'); END"
         for change in ("UPDATE", "DELETE")
     ],
     "postgresql": [
-        "CREATE FUNCTION decisions_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "RAISE integrity_constraint_violation USING MESSAGE = 'decisions are append-only'; "
+        "CREATE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE integrity_constraint_violation USING MESSAGE = '{said}'; "
         "END $$",
-        "CREATE TRIGGER decisions_no_change BEFORE UPDATE OR DELETE ON decisions "
-        "FOR EACH ROW EXECUTE FUNCTION decisions_refuse()",
-        "CREATE TRIGGER decisions_no_truncate BEFORE TRUNCATE ON decisions "
-        "FOR EACH STATEMENT EXECUTE FUNCTION decisions_refuse()",
+        "CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} "
+        "FOR EACH ROW EXECUTE FUNCTION {table}_refuse()",
+        "CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse()",
     ],
 }
 
@@ -59,6 +69,7 @@ MIGRATIONS: dict[str, Callable[[Connection], None]] = {
     "0002-duplicates": duplicates,
     "0003-library": library,
     "0004-queues": queues,
+    "0005-journal": journal,
 }
 
 

@@ -164,6 +164,31 @@ queued = Table(
     Column("recipe", _Text, nullable=False),
 )
 
+# What cleanup did to files: appended, never changed. A file's stay in quarantine is an *item*, and
+# the state of an item is what its last row says.
+journal = Table(
+    "journal",
+    metadata,
+    # Order comes from this number, never from a clock. Rows are numbered by `store.journal`.
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    # The `seq` of the item's first row.
+    Column("item", BigInteger, nullable=False),
+    Column("event", _Text, nullable=False),
+    Column("reason", _Text, nullable=False),
+    Column("run_id", Integer, ForeignKey("runs.run_id"), nullable=False),
+    Column("made_at", _Text, nullable=False),
+    # What stays the same is said once, in the item's first row.
+    Column("path", LargeBinary),
+    # Where it lies, or will lie, in quarantine: below the library's root, absolute, or a URL.
+    Column("place", LargeBinary),
+    Column("image_id", _Text),
+    Column("bytes", BigInteger),
+    Column("rule", _Text),
+    Column("why", _Text),
+    Column("predicted", _Text),
+    Index("journal_items", "item", "seq", "event"),
+)
+
 library = Table(
     "library",
     metadata,

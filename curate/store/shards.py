@@ -159,4 +159,5 @@ _MAKER = {
     "looks": "curate scan",
     **dict.fromkeys(("predictions", "embeddings"), "curate bulk-id"),
     **dict.fromkeys(("fingerprints", "alike", "compared"), "curate duplicates"),
+    "plans": "curate cleanup plan",
 }

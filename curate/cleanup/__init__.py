@@ -1,0 +1,1 @@
+"""Cleanup: policy -> plan -> quarantine -> purge, and back."""
