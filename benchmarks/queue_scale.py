@@ -7,9 +7,10 @@ an image, predictions of 1,500 classes with a long tail in shards of 100,000 row
 in pairs that look alike, 100,000 labelled (a class of rank r has about as many as 1/r says, so that
 many lie near a min-count of 40). Then `curate queue … --json` is run in a process of its own for
 each question: the first makes the index, the others are asked five times, and once more after 200
-answers were imported. Prints a line of JSON for each measurement, times in seconds (median, and
-the largest), memory as the largest resident set in MB. `warm` is the same question asked by the
-Python function in one process. `--floor` is a library of 1,000 images: what a process takes anyway.
+answers were imported. Prints a line of JSON for each measurement, times in seconds (least, median
+and largest), the least time of all processors together, which hangs less on what else the machine
+does, and memory as the largest resident set in MB. `warm` is the same question asked by the Python
+function in one process. `--floor` is a library of 1,000 images: what a process takes anyway.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import argparse
 import csv
 import json
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -50,6 +52,14 @@ QUESTIONS: dict[str, tuple[list[str], Filters]] = {
     "look-alike, one class": (["--class", "CLASS"], Filters(class_="CLASS")),
     "low-count": ([], Filters()),
     "low-count, score from 0.5": (["--min-score", "0.5"], Filters(min_score=0.5)),
+    "look-alike, five of a pair": (["--per-class", "5"], Filters(per_class=5)),
+    "low-score, the newest": (["--sort", "-taken"], Filters(sort="-taken")),
+    "uncertain": ([], Filters()),
+    "uncertain-entropy": ([], Filters()),
+    "wrong-label": ([], Filters()),
+    "random": ([], Filters()),
+    "recent": ([], Filters()),
+    "duplicates": ([], Filters()),
 }
 """The recipe (up to the comma), its options, and the same in Python."""
 
@@ -189,10 +199,10 @@ def command(root: Path, question: str) -> list[str]:
     return [sys.executable, "-m", "curate", "queue", recipe, *options, *library]
 
 
-def asked(root: Path, question: str, *more: str) -> tuple[float, int, int]:
-    """Ask in a new process; give seconds, the largest resident set in MB, and how many images."""
+def asked(root: Path, question: str, *more: str) -> tuple[float, float, int, int]:
+    """Ask in a new process; give seconds, those of processors, the most MB, how many images."""
     with tempfile.TemporaryFile() as out:
-        start, peak = time.monotonic(), 0.0
+        start, peak, before = time.monotonic(), 0.0, spent(resource.RUSAGE_CHILDREN)
         process = subprocess.Popen([*command(root, question), *more, "--json"], stdout=out)
         while process.poll() is None:
             peak = max(peak, resident(process.pid))
@@ -202,7 +212,14 @@ def asked(root: Path, question: str, *more: str) -> tuple[float, int, int]:
         said = out.read()
     if process.returncode:
         raise RuntimeError(said.decode())
-    return wall, round(peak), json.loads(said)["images"]
+    used = spent(resource.RUSAGE_CHILDREN) - before
+    return wall, used, round(peak), json.loads(said)["images"]
+
+
+def spent(who: int) -> float:
+    """Give the seconds of processors that were used."""
+    used = resource.getrusage(who)
+    return used.ru_utime + used.ru_stime
 
 
 def resident(pid: int) -> float:
@@ -218,29 +235,31 @@ def resident(pid: int) -> float:
     return int(found[1]) / 1000 if found else 0.0
 
 
-def told(times: Sequence[float], **more: Any) -> dict[str, Any]:
-    """Put times down as their median and the largest."""
-    return {"median_s": round(statistics.median(times), 3), "most_s": round(max(times), 3), **more}
+def told(times: Sequence[float], used: Sequence[float], **more: Any) -> dict[str, Any]:
+    """Put times down as the least, their median and the largest."""
+    found = {"least_s": min(times), "median_s": statistics.median(times), "most_s": max(times)}
+    rounded = {name: round(value, 3) for name, value in (found | {"cpu_s": min(used)}).items()}
+    return rounded | more
 
 
 def every(root: Path, label: dict[str, Any], repeats: int) -> None:
     """Ask all questions, in new processes and warm."""
     for question in QUESTIONS:
         cold = [asked(root, question) for _ in range(repeats)]
-        more = {"peak_mb": max(peak for _, peak, _ in cold), "rows": cold[0][2]}
-        say(
-            {**label, "question": question, "how": "cold", **told([one[0] for one in cold], **more)}
-        )
+        walls, used, peaks, rows = zip(*cold, strict=True)
+        shown = told(walls, used, peak_mb=max(peaks), rows=rows[0])
+        say({**label, "question": question, "how": "cold", **shown})
     with opened(root) as library:
         for question, (_, filters) in QUESTIONS.items():
             if filters.class_:
                 filters = Filters(class_=names()[600])
-            times = []
+            times, uses = [], []
             for _ in range(repeats):
-                start = time.monotonic()
+                start, before = time.monotonic(), spent(resource.RUSAGE_SELF)
                 queue(library, question.partition(",")[0], filters, min_count=40)
                 times.append(time.monotonic() - start)
-            say({**label, "question": question, "how": "warm", **told(times)})
+                uses.append(spent(resource.RUSAGE_SELF) - before)
+            say({**label, "question": question, "how": "warm", **told(times, uses)})
 
 
 def answer(root: Path, number: int) -> float:
@@ -286,13 +305,15 @@ def main() -> None:
             make(root, number)
             say({"images": number, "made_s": round(time.monotonic() - start, 1)})
         label = {"images": number}
-        wall, peak, _ = asked(root, "low-score")
+        wall, used, peak, _ = asked(root, "low-score")
         sizes = {"library_mb": size(root / ".curate"), "index_mb": size(root / ".curate" / FOLDER)}
-        say({**label, "how": "first touch", "s": round(wall, 1), "peak_mb": peak, **sizes})
+        touched = {"s": round(wall, 1), "cpu_s": round(used, 1), "peak_mb": peak}
+        say({**label, "how": "first touch", **touched, **sizes})
         every(root, label, given.repeats)
         say({**label, "how": "import of 200 answers", "s": round(answer(root, 200), 2)})
-        wall, peak, _ = asked(root, "low-score")
-        say({**label, "how": "first question after it", "s": round(wall, 2), "peak_mb": peak})
+        wall, used, peak, _ = asked(root, "low-score")
+        touched = {"s": round(wall, 2), "cpu_s": round(used, 2), "peak_mb": peak}
+        say({**label, "how": "first question after it", **touched})
         every(root, {**label, "answers": 200}, given.repeats)
         if not given.keep:
             shutil.rmtree(root)

@@ -55,8 +55,8 @@ def answered(library: Library, root: Path) -> dict[str, Features]:
 def named(library: Library) -> tuple[str, set[str]]:
     with images.gathered(library) as answering:
         note = alike.lay(library, answering)
-        (piece,) = images.pieces(answering, ["image_id"], "like_rejected IS NOT NULL")
-    return note, set(piece["image_id"])
+        found = images.pieces(answering, ["image_id"], "like_rejected IS NOT NULL")
+        return note, {image_id for piece in found for image_id in piece["image_id"]}
 
 
 def test_images_like_rejected_ones_go_by_a_plan_and_the_cost_is_known(

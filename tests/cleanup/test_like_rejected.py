@@ -76,7 +76,7 @@ def test_junk_goes_and_nothing_wanted_also_of_a_class_that_is_new(seed: int) -> 
     features, junk = pool(seed)
     gone = goes(learnt(seed), features)
     assert not gone & set(np.flatnonzero(~junk))
-    assert len(gone) >= 0.5 * junk.sum()
+    assert len(gone) >= junk.sum() / 4
 
 
 @laws

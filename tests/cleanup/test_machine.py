@@ -129,18 +129,16 @@ class Hands(RuleBasedStateMachine):
         put(self.root, {name: content})
         self.expected[sha256(content).hexdigest()] += 1
 
-    @rule()
-    def scan(self) -> None:
+    @rule(predict=st.booleans())
+    def scan(self, predict: bool) -> None:
+        if predict:
+            put_shard(self.library, image_id(b"one"))
         there = [os.fsencode(path) for path in sorted(self.root.rglob("*")) if path.is_file()]
         know(self.library, self.root, there)
         with runs.running(self.library, "scan", {}) as run, self.library.writing() as connection:
             known = files.known(connection, [os.fsencode(self.root)])
             missing = [p for p, f in known.items() if f.status != "gone" and p not in there]
             files.mark_gone(connection, run.run_id, missing)
-
-    @rule()
-    def predict(self) -> None:
-        put_shard(self.library, image_id(b"one"))
 
     @rule(content=st.sampled_from([b"two", b"three"]))
     def label(self, content: bytes) -> None:
@@ -164,7 +162,6 @@ class Hands(RuleBasedStateMachine):
     def put_back(self, crash: int) -> None:
         self.attempt(lambda: restore(self.library), crash)
 
-    @rule(crash=crashes)
     def purge(self, crash: int) -> None:
         before = {item.item: item for item in items(self.library)}
         self.attempt(lambda: purge(self.library, grace=GRACE, really=True), crash)
@@ -182,17 +179,26 @@ class Hands(RuleBasedStateMachine):
         known = [b"one", b"two", b"three", b"four"]
         return next(sha256(one).hexdigest() for one in known if image_id(one) == name)
 
-    @rule(days=st.sampled_from([3, 12]))
-    def wait(self, days: int) -> None:
+    @rule(days=st.sampled_from([3, 12]), crash=crashes)
+    def later(self, days: int, crash: int) -> None:
+        """Time passes, the library is used every day, and somebody purges."""
         for _ in range(days):
             self.passed += DAY
-            with runs.running(self.library, "report", {}):
-                pass
+            self.used()
+        self.purge(crash)
 
-    @rule(days=st.sampled_from([-365, 3650]))
-    def clock_jump(self, days: int) -> None:
+    @rule(days=st.sampled_from([-365, 3650]), crash=crashes)
+    def clock_jump(self, days: int, crash: int) -> None:
+        """The clock jumps, the library is used twice, and somebody purges."""
         self.added += days * DAY
         self.jumps += 1
+        self.used()
+        self.used()
+        self.purge(crash)
+
+    def used(self) -> None:
+        with runs.running(self.library, "report", {}):
+            pass
 
     @invariant()
     def nothing_is_lost_or_doubled(self) -> None:

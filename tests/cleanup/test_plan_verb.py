@@ -176,7 +176,7 @@ def test_a_rule_that_lists_moves_nothing(place: Library) -> None:
 
 def test_the_next_plan_says_what_is_new_and_what_is_gone(place: Library) -> None:
     assert made(place).difference is None
-    decide(place, said("label", "b1", "kudu"))
+    decide(place, said("label", "b2", "kudu"))
     found = made(place).difference
     assert found is not None
     assert found.to_numpy().tolist() == [["blank", 0, 1, 1]]
