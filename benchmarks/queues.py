@@ -41,6 +41,7 @@ from curate.core import chance
 from curate.core.errors import CurateError
 from curate.core.identity import file_id
 from curate.core.names import REJECTED, UNKNOWN
+from curate.queues.recipes.featured import FEWEST
 from curate.store import facts, views
 from curate.store.library import opened
 
@@ -285,7 +286,7 @@ def predictions(place: Path, truth: pd.Series) -> pd.DataFrame:
     -------
     DataFrame
         By image id: predicted, score, was (the label, or ''), answer (what the photo shows), since
-        (1 where this is of a class that nobody labelled, else -1).
+        (1 where this is of a class with next to no labels, else -1).
     """
     query = """
         SELECT DISTINCT ON (image_id) image_id, predicted, score
@@ -299,7 +300,9 @@ def predictions(place: Path, truth: pd.Series) -> pd.DataFrame:
     said = said[said.index.isin(truth.index)]
     was = known.reindex(said.index).fillna("").astype(object)
     answer = truth.reindex(said.index).astype(object)
-    return said.assign(was=was, answer=answer, since=np.where(answer.isin(set(was)), -1, 1))
+    counted = was.value_counts()
+    there = counted.index[counted >= FEWEST]
+    return said.assign(was=was, answer=answer, since=np.where(answer.isin(there), -1, 1))
 
 
 def asked_for(recipe: str, place: Path) -> pd.DataFrame:

@@ -54,7 +54,7 @@ def hits(recipe: str, looks: pd.DataFrame) -> pd.Series:
         One of `curate.queues.RECIPES`.
     looks : DataFrame
         topic, predicted, was (the label before, or ''), answer (what the photo shows), since (1
-        where that is a class without labels, else -1).
+        where that is a class with next to no labels, else -1).
     """
     asked = looks.assign(recipe=recipe, run_id=0)
     if recipe not in HITS:

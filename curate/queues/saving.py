@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 from curate.queues.expectations.outcomes import NEW, yields_report
 from curate.queues.expectations.outcomes import outcomes as came_to
 from curate.queues.recipe import QUEUE_COLUMNS
+from curate.queues.recipes.featured import FEWEST
 from curate.store import files, offered, queues, schema
 from curate.store.library import Library
 from curate.store.queues import Saved
@@ -154,7 +155,7 @@ def _came(connection: Connection, shown: pd.DataFrame) -> pd.DataFrame:
     said = offered.answers(connection, shown["image_id"])
     new = shown.loc[shown["recipe"] == NEW, "image_id"]
     named = said.loc[said["image_id"].isin(new), "answer"]
-    return came_to(shown, said, offered.first_labelled(connection, named))
+    return came_to(shown, said, offered.labelled_since(connection, named, FEWEST))
 
 
 def report(library: Library, run_id: int | None = None) -> pd.DataFrame:

@@ -121,15 +121,19 @@ def answers(connection: Connection, image_ids: Collection[str]) -> pd.DataFrame:
     return standing(pd.DataFrame(rows, columns=["seq", "image_id", "run_id", "kind", "value"]))
 
 
-def first_labelled(connection: Connection, names: Collection[str]) -> dict[str, int]:
-    """Give the run that first labelled anything as one of some classes, by class."""
+def labelled_since(connection: Connection, names: Collection[str], images: int) -> dict[str, int]:
+    """Give the run since which so many images were ever labelled as one of some classes, by class.
+
+    Classes of which there never were so many are not among them.
+    """
     log = schema.decisions
     query = select(log.c.value, func.min(log.c.run_id)).where(log.c.kind == "label")
-    found: dict[str, int] = {}
+    found: dict[str, list[int]] = {}
     for some in batched(sorted(set(names)), 500):
-        rows = connection.execute(query.where(log.c.value.in_(some)).group_by(log.c.value))
-        found.update((name, run_id) for name, run_id in rows)
-    return found
+        asked = query.where(log.c.value.in_(some)).group_by(log.c.value, log.c.image_id)
+        for name, run_id in connection.execute(asked):
+            found.setdefault(name, []).append(run_id)
+    return {name: sorted(all_)[images - 1] for name, all_ in found.items() if len(all_) >= images}
 
 
 def standing(log: pd.DataFrame) -> pd.DataFrame:

@@ -90,14 +90,21 @@ def test_answers_are_what_holds_after_each_decision(library: Library) -> None:
     assert answered(library) == answered(library, "x") == []
 
 
-def test_a_class_is_as_old_as_its_first_label(library: Library) -> None:
-    for image_id, label in (("a", "cat"), ("b", "dog"), ("a", "dog"), ("c", "cat")):
-        decide(library, said("label", image_id, label))
-    with library.reading() as connection:
-        runs_of = list(offered.answers(connection, ["a", "b"])["run_id"])
-        found = offered.first_labelled(connection, ["cat", "dog", "cow", ""])
+def test_a_class_is_there_since_so_many_images_were_labelled_so(library: Library) -> None:
+    # Two of them in one run, and one image twice.
+    for images, label in (("a", "cat"), ("b", "dog"), ("a", "dog"), ("a", "cat"), ("cd", "cat")):
+        decide(library, *(said("label", image_id, label) for image_id in images))
 
-    assert found == {"cat": runs_of[0], "dog": runs_of[1]}
+    def since(images: int) -> dict[str, int]:
+        with library.reading() as connection:
+            return offered.labelled_since(connection, ["cat", "dog", "cow", ""], images)
+
+    with library.reading() as connection:
+        made = [min(offered.answers(connection, [name])["run_id"]) for name in "abc"]
+        third = max(offered.answers(connection, ["a"])["run_id"][:2])
+    assert since(1) == {"cat": made[0], "dog": made[1]}
+    assert since(2) == {"cat": made[2], "dog": third}
+    assert since(3) == {"cat": made[2]}
 
 
 def test_answers_name_their_runs(library: Library) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import pandas as pd
 
 from curate.core.names import REJECTED, UNKNOWN
@@ -43,7 +44,7 @@ def _is_class(rows: pd.DataFrame) -> pd.Series:
 
 
 def _is_new(rows: pd.DataFrame) -> pd.Series:
-    """Of a class that nobody had labelled when the queue was made."""
+    """Of a class that nobody, or hardly anybody, had labelled when the queue was made."""
     return _is_class(rows) & (rows["since"] > rows["run_id"])
 
 
@@ -83,8 +84,8 @@ def outcomes(
     answers : DataFrame
         As `store.offered.answers` gives it, of these images.
     since : mapping, optional
-        By class, the run that first labelled anything so, of answers to `NEW`; what it lacks was
-        always there.
+        By class, the run since which images enough are labelled so, of answers to `NEW`; classes
+        that it lacks still have too few. Nothing is new when it is not given.
 
     Returns
     -------
@@ -105,7 +106,7 @@ def outcomes(
     table["answer"] = table["answer"].mask(left, table["was"])
     looked = table[answered | left].sort_values(["recipe", "run_id", "position"])
     looked = looked.drop_duplicates(["recipe", "image_id"], keep="last", ignore_index=True)
-    looked["since"] = looked["answer"].map(since or {}).fillna(0)
+    looked["since"] = 0.0 if since is None else looked["answer"].map(since).fillna(np.inf)
     hit = pd.Series(False, looked.index, dtype=bool)
     for recipe, rows in looked.groupby("recipe"):
         hit.loc[rows.index] = HITS.get(str(recipe), _is_class)(rows)

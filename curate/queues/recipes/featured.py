@@ -16,6 +16,9 @@ from curate.queues.recipe import Aim
 PER_CLASS = 64
 """So many labelled images of a class, at most, drawn by chance, stand for it."""
 
+FEWEST = 3
+"""A class of which fewer images are labelled is as good as new: nobody can say what it is like."""
+
 _AGAIN = "Run `curate bulk-id --model CKPT --embeddings PLACE…` over"
 
 
@@ -66,7 +69,8 @@ def named(aim: Aim) -> tuple[pd.DataFrame, NDArray[Any]]:
     Parameters
     ----------
     aim : Aim
-        Its `labelled` and `features` are used; *unknown* is not a class.
+        Its `labelled` and `features` are used; *unknown* is not a class, nor is one with fewer than
+        `FEWEST` images, unless all are so.
 
     Returns
     -------
@@ -81,6 +85,8 @@ def named(aim: Aim) -> tuple[pd.DataFrame, NDArray[Any]]:
     labelled = _of(aim)
     of_class = labelled[labelled["label"].notna() & (labelled["label"] != UNKNOWN)]
     of_class = of_class[~of_class["rejected"].astype(bool)]
+    several = of_class.groupby("label")["label"].transform("size") >= FEWEST
+    of_class = of_class[several | (not several.any())]
     if of_class.empty:
         raise InputError(
             "the classes of the library",

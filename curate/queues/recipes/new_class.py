@@ -22,7 +22,7 @@ from curate.queues.recipes.groups import clusters
 MOST = 10_000
 """So many candidates, those of the highest novelty, are compared with each other."""
 
-PROMISE = "a class that nobody has labelled"
+PROMISE = "a class that nobody, or hardly anybody, has labelled"
 
 PORTION = 5
 """So many images of a group come together: enough to see what it is."""
@@ -117,5 +117,5 @@ def reason(chosen: pd.DataFrame, _: Aim) -> list[str]:
 
 
 def expect(chosen: pd.DataFrame, _: Aim) -> pd.Series:
-    """How likely an image is of a class that nobody labelled: the same for all of a group."""
+    """How likely an image is of a class with next to no labels: the same for all of a group."""
     return chosen["likely"]

@@ -75,9 +75,11 @@ def test_a_new_class_is_one_that_nobody_had_labelled_when_it_was_offered() -> No
     said = {"a": "okapi", "b": "zebra", "c": "unknown", "d": "rejected", "e": "okapi"}
     given = answers(*((4 + at, name, answer) for at, (name, answer) in enumerate(said.items())))
     found = outcomes(offered, given, {"okapi": 4, "zebra": 3})
+    hardly = outcomes(offered, given, {"zebra": 3})
 
     # A further image of it counts too: it was offered before the class had a name.
     assert set(found.loc[found["hit"], "image_id"]) == {"a", "e"}
+    assert set(hardly.loc[hardly["hit"], "image_id"]) == {"a", "e"}
     assert not outcomes(offered, given)["hit"].any()
 
 

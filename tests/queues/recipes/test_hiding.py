@@ -56,7 +56,7 @@ def test_without_two_classes_that_have_features_nothing_is_said(left: list[str])
 def test_where_classes_lie_is_asked_once_for_all_hidden_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real, times = hiding.class_means, []
+    real, times = look_alike_pairs.class_means, []
 
     def counting(labelled: pd.DataFrame, vectors: pd.DataFrame) -> pd.DataFrame:
         times.append(len(labelled))
