@@ -25,10 +25,6 @@ NEAREST = 3
 LEAST_REJECTED, LEAST_WANTED = 30, 300
 """Of fewer, nobody can say how alike they are."""
 
-UNMET = 0.001
-"""Of images whose class nobody ever labelled, so large a share may go at most, as far as the
-labelled classes tell: each is hidden in turn."""
-
 SPARSE = 0.05
 """So large a share of the rejected images lies too far from the others to say anything."""
 
@@ -106,7 +102,7 @@ class Learnt:
         high = float(bounds(np.array([0]), np.array([self.tested]))[1][0])
         return (
             f"tried on {self.tested:,} wanted images beside {len(self.rejected):,} rejected ones: "
-            f"none would go, so of others like them at most {high:.2%}"
+            f"none would go, were its class new, so of others like them at most {high:.2%}"
         )
 
 
@@ -128,10 +124,9 @@ def learn(decided: pd.DataFrame, features: NDArray[Any]) -> Learnt | str:
 
     Notes
     -----
-    Each wanted image is tried twice against all the others: without its near-duplicates, and
-    without its whole class, as images of a class that nobody labelled yet have no like in the
-    library. The margin is such that none would go the first time, and at most `UNMET` of them the
-    second time.
+    Each wanted image is tried against all that are neither its near-duplicates nor of its class,
+    as images of a class that nobody labelled yet have no like in the library. The margin is such
+    that none would go.
     """
     fine = np.isfinite(features).all(axis=1) & (features != 0).any(axis=1)
     draw = chance.fractions(0, decided["image_id"].astype(str), "like-rejected")
@@ -160,10 +155,8 @@ def learn(decided: pd.DataFrame, features: NDArray[Any]) -> Learnt | str:
     groups = _numbers(wanted["group"])
     # Images of the label *unknown* are of no class, and so of none that can be hidden.
     own = wanted["label"].where(wanted["label"] != UNKNOWN, "\n" + wanted["group"].astype(str))
-    within = near - _nearest(kept[: len(tested)], kept, groups)
     beyond = near - _nearest(kept[: len(tested)], kept, groups, _numbers(own))
-    unmet = float(np.quantile(beyond, 1 - UNMET, method="higher"))
-    margin = max(0.0, float(within.max()), unmet)
+    margin = max(0.0, float(beyond.max()))
     nearest = _nearest(thrown, kept)
     goes = (among >= dense) & (among - nearest > margin + _ROUNDING)
     ids = rejected["image_id"].to_numpy(object)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from curate.cleanup.like_rejected import LEAST_REJECTED, NEAREST, UNMET
+from curate.cleanup.like_rejected import LEAST_REJECTED, NEAREST
 
 # Measures as `core.quality` takes them, of the picture made 128 pixels wide and high.
 FLAT = 4.0
@@ -122,7 +122,7 @@ RECIPES: dict[str, Recipe] = {
     "blurred": Recipe(f"blurred pictures: sharpness up to {SOFT:g}", ("sharpness",), blurred),
     "like-rejected": Recipe(
         f"images nearer to {NEAREST} rejected ones, of {LEAST_REJECTED} or more, than to any "
-        f"wanted one; so near that no wanted one would go, nor {UNMET:.1%} of a class that is new",
+        "wanted one; so near that no wanted one would go, were its class new",
         ("like_rejected", "like_wanted"),
         like_rejected,
         compares=True,

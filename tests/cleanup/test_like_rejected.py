@@ -62,7 +62,7 @@ def goes(found: Learnt, features: Features) -> set[int]:
 
 
 def pool(seed: int) -> tuple[Features, NDArray[np.bool_]]:
-    """Images like the decided ones of the same seed, and of a kind that nobody met; which is junk."""
+    """Images like the decided ones of a seed, and of a kind that nobody met; and which are junk."""
     at = middles(np.random.default_rng(seed), CLASSES + 2)
     dice = np.random.default_rng(seed + 1000)
     parts = [heap(dice, middle, 30) for middle in at]
@@ -172,8 +172,8 @@ def test_own_rejected_images_would_go_and_the_words_give_the_bound() -> None:
     assert len(found.own) >= REJECTED / 2
     assert (found.own["like_rejected"] - found.own["like_wanted"] > found.margin).all()
     assert found.told == (
-        "tried on 400 wanted images beside 60 rejected ones: none would go, so of others like "
-        "them at most 0.92%"
+        "tried on 400 wanted images beside 60 rejected ones: none would go, were its class new, "
+        "so of others like them at most 0.92%"
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from curate.queues.recipe import Aim, compose
-from curate.queues.recipes import RECIPES, hiding
+from curate.queues.recipes import RECIPES, hiding, look_alike_pairs
 
 from ..cases import aim, candidates, features, said
 
