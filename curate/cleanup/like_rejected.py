@@ -145,7 +145,7 @@ def learn(decided: pd.DataFrame, features: NDArray[Any]) -> Learnt | str:
     known = features[classes["at"]]
     if not len(known):
         return "no image has a class, and it takes some"
-    described = novelty.fit(known, classes["label"].astype("category").cat.codes.to_numpy(), known)
+    described = novelty.fit(known, _numbers(classes["label"]), known)
     thrown = described.whitened(features[rejected["at"]])
     kept = described.whitened(features[wanted["at"]])
     among = _near(thrown, thrown, itself=True)

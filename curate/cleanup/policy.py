@@ -21,13 +21,14 @@ from curate.store.library import Library
 DEFAULT: dict[str, dict[str, Any]] = {
     # What a person said no to.
     "rejected": {"recipe": "rejected"},
-    # What shows nothing at all. How dark, bright or flat that is stands in `recipes`.
+    # What shows nothing at all. How flat or soft that is stands in `recipes`; where somebody wanted
+    # such a picture, only what is worse still goes.
     "blank": {"recipe": "blank"},
-    # What is like nothing but that; it says nothing until enough was answered.
-    "like-rejected": {"recipe": "like-rejected"},
-    # A blurred animal may be the only one of its kind, and a copy may be the better picture: these
-    # are shown, and whoever wants them gone writes rules of their own.
-    "blurred": {"recipe": "blurred", "action": "list"},
+    "blurred": {"recipe": "blurred"},
+    # Like rejected images was one wanted photo, of 1,655 of a pool (docs/cleanup.md); a copy may be
+    # the better picture, and frames of a moment are copies too. These are shown, and whoever wants
+    # them gone writes rules of their own.
+    "like-rejected": {"recipe": "like-rejected", "action": "list"},
     "copies": {"recipe": "copies", "action": "list"},
 }
 """The rules where `curate.toml` has none, as they would stand there."""

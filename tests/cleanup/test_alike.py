@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
-from curate.cleanup import alike, images, naming
+from curate.cleanup import alike, images
 from curate.cleanup.naming import Ask
 from curate.cleanup.policy import DEFAULT, Policy, Rule
+from curate.cleanup.recipes import RECIPES
 from curate.cleanup.verb import plan
 from curate.store import embeddings, runs, shards
 from curate.store.library import Library
@@ -20,7 +22,8 @@ from .rows import FINE, pool
 from .test_like_rejected import CLASSES, EACH, REJECTED, WIDTH, Features, decided
 from .test_like_rejected import pool as of_pool
 
-ASK = Ask(lambda rule: None, lambda rule: ({}, {}), lambda rule, found: found)  # type: ignore[arg-type, return-value]
+NONE = pd.DataFrame()
+ASK = Ask(lambda rule: None, lambda rule: (NONE, NONE), lambda rule, found: found)
 ALIKE = Policy((Rule("alike", "like-rejected"),), max_share=1)
 
 
@@ -46,9 +49,10 @@ def answered(library: Library, root: Path) -> dict[str, Features]:
     fresh, _ = of_pool(0)
     ids = [*table["image_id"], *(f"p{number:03}" for number in range(len(fresh)))]
     pool(library, root, dict.fromkeys(ids, FINE))
-    labels = [said("label", r.image_id, r.label) for r in table.itertuples() if not r.rejected]
-    refused = [said("reject", r.image_id, "by ann") for r in table.itertuples() if r.rejected]
-    decide(library, *labels, *refused)
+    away = table["rejected"]
+    labels = zip(table["image_id"][~away], table["label"][~away], strict=True)
+    decide(library, *(said("label", image_id, label) for image_id, label in labels))
+    decide(library, *(said("reject", image_id, "by ann") for image_id in table["image_id"][away]))
     return dict(zip(ids, [*features, *fresh], strict=True))
 
 
@@ -107,4 +111,4 @@ def test_without_features_or_answers_the_rule_is_silent_and_says_why(
 
 def test_the_default_policy_asks_for_it_and_no_other_rule_reads_features() -> None:
     assert [name for name, rule in DEFAULT.items() if rule["recipe"] == "like-rejected"]
-    assert [name for name, recipe in naming.RECIPES.items() if recipe.compares] == ["like-rejected"]
+    assert [name for name, recipe in RECIPES.items() if recipe.compares] == ["like-rejected"]

@@ -195,7 +195,7 @@ def test_the_order_of_rows_does_not_matter() -> None:
 
 def test_whitened_rows_have_length_one_and_cosines_as_novelty_takes_them() -> None:
     table, features = decided(1)
-    labels = table["label"].dropna().astype("category").cat.codes.to_numpy("int64")
+    labels = pd.factorize(table["label"].dropna())[0].astype(np.int64)
     known = features[: len(labels)]
     said = novelty.fit(known, labels, known)
     rows = said.whitened(features)
