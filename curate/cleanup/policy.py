@@ -11,9 +11,11 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection
 
+from curate.cleanup.plans import Plan
 from curate.cleanup.recipes import RECIPES
 from curate.core.config import Cleanup, CleanupRule
 from curate.core.durations import duration, written
+from curate.core.errors import PolicyError
 from curate.store import decisions, runs
 from curate.store.decisions import Decision
 from curate.store.library import Library
@@ -151,6 +153,28 @@ def approved(connection: Connection) -> str | None:
     """Give the digest of the policy that was approved last; None where none ever was."""
     found = decisions.current(connection, APPROVE)
     return str(found["value"].iloc[-1]) if len(found) else None
+
+
+def require_approved(connection: Connection, plan: Plan) -> None:
+    """Refuse a plan that nobody answers for.
+
+    Raises
+    ------
+    PolicyError
+        No policy made it, or another one than that which was approved last.
+    """
+    if not plan.policy:
+        raise PolicyError(
+            "this plan",
+            "was made or changed by hand, and nobody sits at a terminal",
+            "Apply it from a terminal, or let a rule of curate.toml make one.",
+        )
+    if plan.policy != approved(connection):
+        raise PolicyError(
+            f"the policy {plan.policy[:12]}",
+            "is not the one that was approved last, and nobody sits at a terminal",
+            "`curate cleanup approve` shows it and writes down that it may be followed.",
+        )
 
 
 def approve(library: Library, policy: Policy, actor: str) -> bool:

@@ -46,20 +46,30 @@ def apply(
     """Move the files of a plan to quarantine. Nothing is deleted; `restore` puts them back.
 
     Each file is looked at again first: what changed since the plan, or is wanted by now, stays.
+    Where nobody sits at a terminal, the plan must be of the policy that was approved.
     """
-    from curate.cleanup import plans
+    from curate.cleanup import plans, policy
     from curate.cleanup.applying import apply as applied
     from curate.cli.output import Printer
     from curate.store.library import opened
 
     printer = Printer(as_json)
     with opened(library) as place:
-        told = applied(place, plans.read(place, plan))
+        asked = plans.read(place, plan)
+        if not watched():
+            with place.reading() as connection:
+                policy.require_approved(connection, asked)
+        told = applied(place, asked)
     _say(printer, told, "moved", "moved to quarantine", csv, parquet)
     if told.counts["done"]:
         printer.say(f"{told.counts['done']:,} were there already, by this plan")
     printer.next(f"curate cleanup restore --run {told.run_id}", "puts them back")
     printer.finish()
+
+
+def watched() -> bool:
+    """Whether somebody sits at a terminal."""
+    return sys.stdin.isatty()
 
 
 def restore(
@@ -130,7 +140,7 @@ def purge(
         if found is not None:
             _say_due(printer, found)
             asked = f"Delete {counted(found.files, 'file')} for good?"
-            yes = bool(found.files and not as_json and sys.stdin.isatty()) and typer.confirm(asked)
+            yes = bool(found.files and not as_json and watched()) and typer.confirm(asked)
         if yes:
             found = purged(place, grace=length, really=True)
     if found is not None and found.told is not None:

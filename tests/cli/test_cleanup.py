@@ -114,6 +114,17 @@ def test_whoever_sits_at_the_terminal_is_asked(
     assert "Stopped: 3 of 4 images of the pool would go in one run" in capsys.readouterr().out
 
 
+def test_where_nobody_watches_only_the_approved_policy_is_followed(
+    place: Library, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked(capsys, "plan")
+    assert answer(["cleanup", "apply"]) == EXPECTED
+    assert "not the one that was approved last" in capsys.readouterr().err
+    asked(capsys, "approve")
+    status, told = asked(capsys, "apply")
+    assert (status, told["run_id"] > 0) == (DONE, True)
+
+
 def test_a_policy_is_approved_as_people_read_it(
     place: Library, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from curate.cleanup import plans
+from curate.cli import cleanup_moves
 from curate.cli.main import DONE, EXPECTED, answer
 from curate.core.identity import image_id
 from curate.store.library import Library
@@ -19,8 +21,11 @@ from ..cleanup.moved import filled, plan_of
 
 
 @pytest.fixture
-def found(library: Library) -> list[bytes]:
+def found(library: Library, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Plan that three files of four go; the plan lies in plan.json."""
+    # Plans of one's own are applied at a terminal; nobody answers what `purge` asks there.
+    monkeypatch.setattr(cleanup_moves, "watched", lambda: True)
+    monkeypatch.setattr(typer, "confirm", lambda _: False)
     (library.root / "curate.toml").write_text("[cleanup]\nmax_share = 1.0\n")
     made = filled(library, library.root / "photos", {f"{n}.jpg": b"%d" % n for n in range(3)})
     plans.write(plan_of(made), Path("plan.json"))
@@ -50,6 +55,15 @@ def test_there_and_back(found: list[bytes], capsys: pytest.CaptureFixture[str]) 
     back = asked(capsys, "restore", "--run", str(applied["run_id"]), "--where", "rule = 'blank'")
     assert back["counts"]["restored"] == 2
     assert asked(capsys, "log")["files"] == 0
+
+
+def test_a_plan_of_ones_own_is_applied_at_a_terminal_only(
+    found: list[bytes], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cleanup_moves, "watched", lambda: False)
+    assert answer(["cleanup", "apply", "plan.json"]) == EXPECTED
+    assert "made or changed by hand" in capsys.readouterr().err
+    assert all(Path(os.fsdecode(path)).exists() for path in found)
 
 
 def test_people_read_what_was_done_and_what_comes_next(
