@@ -53,15 +53,21 @@ def ages(items: pd.DataFrame, runs: pd.DataFrame, now: datetime, grace: timedelt
     first = np.searchsorted(done["run_id"].to_numpy("int64"), items["run_id"], side="right")
     since = len(ends) - first
     end = np.datetime64(_utc(now))
-    steps = _credited(np.diff(ends))
+    most = np.timedelta64(min(BELIEVED, grace / (LEAST_RUNS + 1)))
+    steps = _credited(np.diff(ends), most)
     sums = np.concatenate([np.zeros(1, "timedelta64[us]"), np.cumsum(steps)])
     # From the move to the first run after it, over all further ones, and from the last one to now.
     if len(ends):
         at = np.minimum(first, len(ends) - 1)
-        over_runs = _credited(ends[at] - moved) + sums[-1] - sums[at] + _credited(end - ends[-1:])
-        believed = np.where(since > 0, over_runs, _credited(end - moved))
+        over_runs = (
+            _credited(ends[at] - moved, most)
+            + sums[-1]
+            - sums[at]
+            + _credited(end - ends[-1:], most)
+        )
+        believed = np.where(since > 0, over_runs, _credited(end - moved, most))
     else:
-        believed = _credited(end - moved)
+        believed = _credited(end - moved, most)
     wall = end - moved
     table = pd.DataFrame(
         {"item": items["item"].to_numpy(), "wall": wall, "believed": believed, "runs": since}
@@ -78,9 +84,9 @@ def ages(items: pd.DataFrame, runs: pd.DataFrame, now: datetime, grace: timedelt
     return table
 
 
-def _credited(steps: NDArray[np.timedelta64]) -> NDArray[np.timedelta64]:
+def _credited(steps: NDArray[np.timedelta64], most: np.timedelta64) -> NDArray[np.timedelta64]:
     limited: NDArray[np.timedelta64] = np.clip(
-        steps.astype("timedelta64[us]"), np.timedelta64(0, "us"), np.timedelta64(BELIEVED)
+        steps.astype("timedelta64[us]"), np.timedelta64(0, "us"), most
     )
     return limited
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from curate import engine
 from curate.cleanup import recovering
 from curate.cleanup.moving import Mover, Movers
+from curate.cleanup.moving.disk import Disk
 from curate.cleanup.moving.move import Move, Outcome
 from curate.cleanup.places import Ground
 from curate.core import paths
@@ -149,6 +150,9 @@ def settled(library: Library, run_id: int, ground: Ground, movers: Movers, told:
 
 def left_whole(library: Library, run_id: int, ground: Ground, movers: Movers) -> None:
     """Settle at once what an interruption leaves, where that can be done."""
+    # A store may still be at it (a second Ctrl-C, an answer that never came): the next run looks.
+    if not all(isinstance(mover, Disk) for mover in movers.all()):
+        return
     with suppress(CurateError, OSError):
         recovering.settle(library, run_id, ground, movers)
 

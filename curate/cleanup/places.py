@@ -81,9 +81,11 @@ class Ground:
         root = self.root_of(file.path)
         if root is not None and paths.scheme_of(file.path):
             return b"/".join([_base(root, file.path), LIBRARY_FOLDER, QUARANTINE.encode(), name])
-        place = self.folder + b"/" + name
-        home = os.fsencode(self.library.root) + b"/"
-        return place.removeprefix(home)
+        return self.stored(self.folder + b"/" + name)
+
+    def stored(self, place: bytes) -> bytes:
+        """Give a place as rows have it; see `journal.place_in`."""
+        return place.removeprefix(os.fsencode(self.library.root) + b"/")
 
     def move(self, item: Item, *, from_root: bool = True) -> Move:
         """Give an item with its two places.
@@ -194,10 +196,16 @@ def require_quarantine(found: Ground) -> None:
     mark = Path(os.fsdecode(found.folder)) / MARK
     if mark.exists():
         return
+    inside = found.stored(found.folder + b"/")
+    at = journal.FIRST.c.place
     with found.library.reading() as connection:
-        first = journal.items(connection, [journal.QUARANTINED, journal.OPEN], most=1)
-    place = journal.place_in(found.library, first[0].place) if first else b""
-    if place.startswith(found.folder + b"/"):
+        held = journal.items(
+            connection,
+            [journal.QUARANTINED, journal.OPEN],
+            most=1,
+            where=(at >= inside) & (at < inside[:-1] + b"0"),
+        )
+    if held:
         raise _not_there(found.folder)
     try:
         mark.parent.mkdir(0o700, parents=True, exist_ok=True)

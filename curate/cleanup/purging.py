@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,21 +37,34 @@ class Purged:
 
     Attributes
     ----------
-    files, bytes : int
+    items : frozenset of int
         What may go.
+    bytes : int
+        How much that is.
     staying : dict of str to int
         How many files stay, by reason.
     told : Told or None
         What was done; None where nothing was asked to be.
     """
 
-    files: int
+    items: frozenset[int]
     bytes: int
     staying: Counter[str]
     told: Told | None = None
 
+    @property
+    def files(self) -> int:
+        """How many files may go."""
+        return len(self.items)
 
-def purge(library: Library, *, grace: timedelta | None = None, really: bool = False) -> Purged:
+
+def purge(
+    library: Library,
+    *,
+    grace: timedelta | None = None,
+    really: bool = False,
+    only: Collection[int] | None = None,
+) -> Purged:
     """Delete files from quarantine, or only say how many would go.
 
     Parameters
@@ -62,6 +75,8 @@ def purge(library: Library, *, grace: timedelta | None = None, really: bool = Fa
         How long files stay at least; of the settings when not given.
     really : bool
         Delete. Otherwise nothing is changed.
+    only : collection of int, optional
+        The items that somebody agreed to: what has come of age since stays.
 
     Raises
     ------
@@ -74,7 +89,7 @@ def purge(library: Library, *, grace: timedelta | None = None, really: bool = Fa
     grace = duration(settings.grace) if grace is None else grace
     require_labels(library)
     if not really:
-        purged = _looked(library, grace)
+        purged = _looked(library, grace, only)
         _require_share(library, purged.files, settings.max_share)
         return purged
     found = ground(library)
@@ -84,11 +99,12 @@ def purge(library: Library, *, grace: timedelta | None = None, really: bool = Fa
         try:
             batches.settled(library, run.run_id, found, by, told)
             _require_whole(library)
-            purged = _looked(library, grace)
+            purged = _looked(library, grace, only)
             _require_share(library, purged.files, settings.max_share)
             purged.told = told
             with engine.progress("Deleting", purged.files, "files") as advance:
-                for due, _ in _pages(library, grace):
+                # Not one that has come of age since the share was looked at.
+                for due, _ in _pages(library, grace, purged.items):
                     for items in batched(due, batches.SIZE):
                         begun = batches.begun(library, run.run_id, items, "purging", _wanted)
                         batches.carry_out(
@@ -103,16 +119,18 @@ def purge(library: Library, *, grace: timedelta | None = None, really: bool = Fa
     return purged
 
 
-def _looked(library: Library, grace: timedelta) -> Purged:
-    purged = Purged(0, 0, Counter())
-    for due, staying in _pages(library, grace):
-        purged.files += len(due)
-        purged.bytes += sum(item.bytes for item in due)
-        purged.staying.update(staying)
-    return purged
+def _looked(library: Library, grace: timedelta, only: Collection[int] | None) -> Purged:
+    items, size, why = list[int](), 0, Counter[str]()
+    for due, staying in _pages(library, grace, only):
+        items += [item.item for item in due]
+        size += sum(item.bytes for item in due)
+        why.update(staying)
+    return Purged(frozenset(items), size, why)
 
 
-def _pages(library: Library, grace: timedelta) -> Iterator[tuple[list[Item], list[str]]]:
+def _pages(
+    library: Library, grace: timedelta, only: Collection[int] | None
+) -> Iterator[tuple[list[Item], list[str]]]:
     """Give the files that may be purged, and why the others may not, a page at a time."""
     with library.reading() as connection:
         table = schema.runs
@@ -133,7 +151,8 @@ def _pages(library: Library, grace: timedelta) -> Iterator[tuple[list[Item], lis
         )
         why = ages(table_, done, now, grace)["reason"]
         reasons = [wanted.get(i.item) or young for i, young in zip(page, why, strict=True)]
-        due = [item for item, reason in zip(page, reasons, strict=True) if not reason]
+        old = [item for item, reason in zip(page, reasons, strict=True) if not reason]
+        due = [item for item in old if only is None or item.item in only]
         yield due, [reason for reason in reasons if reason]
 
 

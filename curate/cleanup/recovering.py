@@ -6,8 +6,10 @@ file is in exactly one place afterwards, and nothing was overwritten.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from curate.cleanup.moving import Movers
-from curate.cleanup.moving.move import Found, Outcome
+from curate.cleanup.moving.move import Found, Outcome, Stays
 from curate.cleanup.places import Ground
 from curate.core.chunks import batched
 from curate.core.errors import CurateError
@@ -125,7 +127,7 @@ def write(library: Library, run_id: int, closed: list[tuple[Item, Outcome]]) -> 
         for number in {item.moved_run for item in moved}:
             gone = [item.path for item in moved if item.moved_run == number]
             journal.mark_moved(connection, number, gone)
-        back = {item.path: result.entry for item, result in closed if result.entry is not None}
+        back = [(item.image_id, one.entry) for item, one in closed if one.entry is not None]
         journal.mark_back(connection, run_id, back)
 
 
@@ -139,9 +141,14 @@ def _settled(library: Library, item: Item, ground: Ground, movers: Movers) -> Ou
             found = Found("unknown", found.place)
         event, reason, drop = outcome(item.event, found)
         if drop:
-            mover.drop(move)
+            try:
+                mover.drop(move)
+            except Stays:
+                # Another library's, or somebody's: not ours to remove.
+                return Outcome("skipped" if item.event == "intent" else "kept", INTERRUPTED)
         if event == "restored" and found.source != "unknown":
-            entry = mover.entry(move)
+            with suppress(Stays):
+                entry = mover.entry(move)
     except (CurateError, OSError, NotReadable):
         return Outcome("")
     return Outcome(event, reason, entry)

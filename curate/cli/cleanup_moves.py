@@ -142,7 +142,8 @@ def purge(
             asked = f"Delete {counted(found.files, 'file')} for good?"
             yes = bool(found.files and not as_json and watched()) and typer.confirm(asked)
         if yes:
-            found = purged(place, grace=length, really=True)
+            agreed = found.items if found is not None else None
+            found = purged(place, grace=length, really=True, only=agreed)
     if found is not None and found.told is not None:
         _say(printer, found.told, "purged", "deleted", csv, parquet)
         printer.facts(staying=dict(found.staying))

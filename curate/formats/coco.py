@@ -136,8 +136,10 @@ def read(path: Path) -> Incoming:
         if found is None:
             continue
         place, image_id, label = found
-        shapes += bool(annotation.get("bbox") or annotation.get("segmentation"))
         more = _attributes(annotation)
+        # Our own labels have the whole picture as their box.
+        drawn = annotation.get("bbox") or annotation.get("segmentation")
+        shapes += bool(drawn and not more["was"])
         if more["was"] or "score" not in annotation:
             gathered.answer(place, *_named(images[image_id]), label, **more)
         else:

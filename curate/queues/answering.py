@@ -115,7 +115,9 @@ class Answering:
     @cached_property
     def calibration(self) -> Calibration:
         """What earlier looks came to."""
-        return fitted(self._looks, checked(self._answered, self._chances(self._answered)))
+        # As the images were before the answer, which must not help to foresee itself.
+        before = self._answered.assign(label=None)
+        return fitted(self._looks, checked(self._answered, self._chances(before)))
 
     @cached_property
     def _answered(self) -> pd.DataFrame:

@@ -8,7 +8,7 @@ to happen is *open*: the process ended between the two.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -337,7 +337,7 @@ def mark_moved(connection: Connection, run_id: int, gone: Sequence[bytes]) -> No
         connection.execute(statement, [{"at": path} for path in gone])
 
 
-def mark_back(connection: Connection, run_id: int, back: Mapping[bytes, FileEntry]) -> None:
+def mark_back(connection: Connection, run_id: int, back: Sequence[tuple[str, FileEntry]]) -> None:
     """Say that files lie at their paths again, as these entries show them."""
     if back:
         files = schema.files
@@ -348,13 +348,21 @@ def mark_back(connection: Connection, run_id: int, back: Mapping[bytes, FileEntr
                 status="ok",
                 reason="",
                 run_id=run_id,
+                # Another image may have lain there meanwhile.
+                image_id=bindparam("image"),
                 bytes=bindparam("size"),
                 mtime_ns=bindparam("changed"),
                 inode=bindparam("number"),
             )
         )
         rows = [
-            {"at": path, "size": one.bytes, "changed": one.mtime_ns, "number": one.inode}
-            for path, one in back.items()
+            {
+                "at": one.path,
+                "image": image_id,
+                "size": one.bytes,
+                "changed": one.mtime_ns,
+                "number": one.inode,
+            }
+            for image_id, one in back
         ]
         connection.execute(statement, rows)

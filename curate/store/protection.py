@@ -42,8 +42,8 @@ def images(connection: Connection, image_ids: Sequence[str]) -> pd.Series:
 
     An image is, whatever else is said of it (also that it was rejected), when it has a label
     (*unknown* is one), a place in the split or the benchmark, a place in a saved queue, is the
-    keeper of near-duplicates, when others were made of it, or when a person decided anything of it
-    beside a rejection.
+    keeper of near-duplicates or their keeper is there no more, when others were made of it, or when
+    a person decided anything of it beside a rejection.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def images(connection: Connection, image_ids: Sequence[str]) -> pd.Series:
     """
     reasons = dict.fromkeys(image_ids, "")
     # The first reason stands, so that what people wrote is told before what a machine found.
-    for find in (_decided, _queued, _keepers, _parents):
+    for find in (_decided, _queued, _keepers, _left_alone, _parents):
         for image_id, reason in find(connection, reasons):
             if reasons.get(image_id) == "":
                 reasons[image_id] = reason
@@ -235,6 +235,15 @@ def _keepers(connection: Connection, asked: _Asked) -> _Found:
         query = select(groups.c.image_id).where(groups.c.keeper == groups.c.image_id, some)
         for (image_id,) in _rows(connection, query):
             yield image_id, "the keeper of its near-duplicates"
+
+
+def _left_alone(connection: Connection, asked: _Asked) -> _Found:
+    groups, there = schema.duplicates, schema.files.alias()
+    kept = exists().where(there.c.image_id == groups.c.keeper, there.c.status == "ok")
+    for some in _batches(asked, groups.c.image_id):
+        query = select(groups.c.image_id).where(groups.c.keeper != groups.c.image_id, ~kept, some)
+        for (image_id,) in _rows(connection, query):
+            yield image_id, "the keeper of its near-duplicates is there no more"
 
 
 def _parents(connection: Connection, asked: _Asked) -> _Found:

@@ -78,7 +78,8 @@ def test_laws_of_ages(steps: list[int], moved: int, now: int, grace: int, run_id
     found = aged(START + moved * hour, ends, START + now * hour, grace * hour, run_id)
     since = [end for number, end in enumerate(ends, start=2) if number > run_id]
     path = [START + moved * hour, *since, START + now * hour]
-    steps_of = [min(max(end - start, 0 * hour), BELIEVED) for start, end in pairwise(path)]
+    most = min(BELIEVED, grace * hour / (LEAST_RUNS + 1))
+    steps_of = [min(max(end - start, 0 * hour), most) for start, end in pairwise(path)]
     by_hand = sum(steps_of, 0 * hour)
     assert found["believed"] == by_hand
     assert found["believed"] <= BELIEVED * (len(since) + 1)

@@ -101,6 +101,7 @@ def test_a_library_of_the_first_release_gets_the_table(tmp_path: Path) -> None:
         decide(library, said("label", "a", "cat"))
         with library.writing() as connection:
             connection.exec_driver_sql("DROP TABLE duplicates")
+            connection.exec_driver_sql("DROP TABLE journal")
             connection.exec_driver_sql("DELETE FROM migrations WHERE name > '0001-first-tables'")
     with opened(tmp_path) as library:
         with library.reading() as connection:

@@ -154,5 +154,5 @@ def test_files_are_gone_with_their_reason_and_back_as_they_lie_there(library: Li
         assert found[b"/photos/a.jpg"].reason == f"in quarantine (run {run.run_id})"
         assert found[b"/photos/b.jpg"].status == "ok"
         entry = FileEntry(b"/photos/a.jpg", 7, 8, 9)
-        journal.mark_back(connection, run.run_id, {entry.path: entry})
+        journal.mark_back(connection, run.run_id, [("i1", entry)])
         assert files.known_at(connection, [entry.path])[entry.path].was_read(entry)

@@ -42,6 +42,17 @@ def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(protection, "MANY", request.param)
 
 
+def test_a_near_duplicate_is_wanted_when_its_keeper_is_there_no_more(
+    library: Library, either: None
+) -> None:
+    group(library, "keeper", "copy")
+    assert reasons(library, "copy") == {
+        "copy": "the keeper of its near-duplicates is there no more"
+    }
+    put_files(library, file_row(b"/p/keeper.jpg", "keeper"))
+    assert reasons(library, "copy") == {"copy": ""}
+
+
 def test_every_kind_of_wish_protects_and_says_so(library: Library, either: None) -> None:
     decide(
         library,
@@ -60,6 +71,7 @@ def test_every_kind_of_wish_protects_and_says_so(library: Library, either: None)
     )
     keep(library, "monday", "waiting")
     group(library, "keeper", "copy")
+    put_files(library, file_row(b"/p/keeper.jpg", "keeper"))
 
     assert reasons(library, "labelled", "unknown", "both") == {
         "labelled": "labelled kudu",

@@ -169,6 +169,7 @@ def test_a_library_without_the_tables_gets_them(tmp_path: Path) -> None:
         with library.writing() as connection:
             connection.exec_driver_sql("DROP TABLE queued")
             connection.exec_driver_sql("DROP TABLE queues")
+            connection.exec_driver_sql("DROP TABLE journal")
             connection.exec_driver_sql("DELETE FROM migrations WHERE name > '0003-library'")
     with opened(tmp_path) as library:
         with library.reading() as connection:

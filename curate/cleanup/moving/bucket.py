@@ -47,6 +47,7 @@ class Bucket:
 
     def drop(self, move: Move) -> None:
         """Remove the file in quarantine, as its content lies at its URL as well."""
+        _unspoilt(move)
         remote.delete(move.place)
 
     def entry(self, move: Move) -> FileEntry:
@@ -102,14 +103,18 @@ def _take(move: Move) -> Outcome:
         raise
     if seen.bytes != move.bytes or remote.image_of(move.path) != move.image_id:
         raise Stays(f"{CHANGED}: it has another content")
+    # A copy goes over whatever is there: of another library, or of one whose database was lost.
+    if remote.is_there(move.place):
+        raise Stays("something lies at its place in quarantine", failed=True)
     _moved(move.path, move.place, move.image_id, seen)
     return Outcome("moved")
 
 
 def _give(move: Move) -> Outcome:
+    seen = _unspoilt(move)
     if remote.is_there(move.path):
         raise Stays(OCCUPIED)
-    _moved(move.place, move.path, move.image_id, _unspoilt(move))
+    _moved(move.place, move.path, move.image_id, seen, ours=False)
     return Outcome("restored", "", remote.status(move.path))
 
 
@@ -131,16 +136,23 @@ def _unspoilt(move: Move) -> FileEntry:
     return seen
 
 
-def _moved(old: bytes, new: bytes, image_id: str, seen: FileEntry) -> None:
+def _moved(old: bytes, new: bytes, image_id: str, seen: FileEntry, *, ours: bool = True) -> None:
+    """Copy, look, delete. What lies at a place that is not ours may be somebody else's by now."""
     try:
         remote.copy(old, new)
         if remote.image_of(new) != image_id:
+            if not ours:
+                raise Stays(OCCUPIED)
             remote.delete(new)
             raise Stays("the copy is not what was read", failed=True)
         now = remote.status(old)
         if (now.inode, now.mtime_ns, now.bytes) != (seen.inode, seen.mtime_ns, seen.bytes):
-            remote.delete(new)
+            if ours:
+                remote.delete(new)
             raise Stays(f"{CHANGED}: it was written to while it was copied")
+        # Who took our lock over may have settled this item meanwhile.
+        if not remote.is_there(new):
+            raise _Unknown("its copy is gone")
         remote.delete(old)
     except NotReadable as error:
         raise _Unknown(str(error)) from error

@@ -29,9 +29,10 @@ def copied(move: Move, source: int, into: int, new: bytes) -> None:
         What was written is not what was read.
     """
     name = temporary(move.item)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    # What bears that name already is not ours to remove.
+    handle = os.open(name, flags, 0o600, dir_fd=into)
     try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        handle = os.open(name, flags, 0o600, dir_fd=into)
         try:
             _write(source, handle)
             _dress(source, handle)
@@ -55,10 +56,10 @@ def let_go(name: bytes, at: int, seen: os.stat_result, new: bytes, into: int) ->
     try:
         if not handles.same(handles.status(name, at), seen):
             raise Stays(f"{CHANGED}: it was written to while it was copied")
-        os.unlink(name, dir_fd=at)
     except (Stays, OSError):
         os.unlink(new, dir_fd=into)
         raise
+    handles.removed(name, at, new, into)
 
 
 def _write(source: int, handle: int) -> None:

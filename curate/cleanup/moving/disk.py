@@ -82,6 +82,8 @@ class Disk:
         """Remove the file in quarantine, as its content lies at its path as well."""
         base, parts, name = self._in_quarantine(move)
         with handles.folder(self._root(base), parts) as folder:
+            os.close(self._unspoilt(move, name, folder))
+            self.sync()
             os.unlink(name, dir_fd=folder)
             os.fsync(folder)
 
@@ -89,7 +91,13 @@ class Disk:
         """Give the state of the file at its path."""
         base, parts, name = below(move.root, move.path)
         with handles.folder(self._root(base), parts) as folder:
-            return FileEntry.of(move.path, handles.status(name, folder))
+            handle = handles.regular(name, folder)
+            try:
+                if handles.image_of(handle) != move.image_id:
+                    raise Stays(OCCUPIED)
+                return FileEntry.of(move.path, os.fstat(handle))
+            finally:
+                os.close(handle)
 
     def sync(self) -> None:
         """Make all changes durable."""
@@ -161,7 +169,7 @@ class Disk:
                 if not handles.same(handles.status(new, into), seen):
                     # Where its path is taken by now it is in quarantine after all, and no purge
                     # will touch it: its content is not what its row says.
-                    with suppress(FileExistsError):
+                    with suppress(OSError):
                         handles.move(new, into, name, folder)
                         raise Stays(f"{CHANGED}: it was written to during the move")
                 if seen.st_nlink > 1:
@@ -259,6 +267,8 @@ class Disk:
             return "unknown"
         try:
             with handles.folder(root, parts) as folder:
+                # What a killed run did here may not be on the disk yet.
+                self._changed(folder)
                 handles.status(name, folder)
                 return "there" if move is None else self._compared(move, name, folder)
         except (Missing, FileNotFoundError):

@@ -138,12 +138,28 @@ def move(name: bytes, at: int, new: bytes, into: int) -> None:
         try:
             if identity(status(name, at)) != identity(status(new, into)):
                 raise Stays(f"{CHANGED}: another file took its name during the move")
-            os.unlink(name, dir_fd=at)
         except (Stays, OSError):
             os.unlink(new, dir_fd=into)
             raise
+        removed(name, at, new, into)
     elif number:
         raise OSError(number, os.strerror(number))
+
+
+def removed(name: bytes, at: int, new: bytes, into: int) -> None:
+    """Remove a file that lies under a second name as well; that one goes where the first stays.
+
+    A server may have removed it though its answer is an error: the second name is the last then.
+    """
+    try:
+        os.unlink(name, dir_fd=at)
+    except OSError:
+        try:
+            status(name, at)
+        except FileNotFoundError:
+            return
+        os.unlink(new, dir_fd=into)
+        raise
 
 
 def _rename(name: bytes, at: int, new: bytes, into: int) -> int:

@@ -20,7 +20,7 @@ def log_odds(chance: Floats) -> Floats:
 
 def chance_of(odds: Floats) -> Floats:
     """Give the chances of which these are the logarithms of the odds."""
-    return np.asarray(1 / (1 + np.exp(-odds)), np.float64)
+    return np.asarray(np.exp(-np.logaddexp(0, -odds)), np.float64)
 
 
 def line(odds: Floats, hit: Truths) -> tuple[float, float]:
@@ -38,18 +38,9 @@ def line(odds: Floats, hit: Truths) -> tuple[float, float]:
         Where the line begins, and its slope: the mode of the posterior, where the prior is a normal
         distribution of standard deviation 1 around (0, 1), which changes nothing.
     """
-    prior = np.array([0.0, 1.0])
-    at = prior.copy()
     terms = np.column_stack([np.ones(len(odds)), odds])
-    for _ in range(_STEPS):
-        chance = chance_of(terms @ at)
-        slope = terms.T @ (hit - chance) - (at - prior)
-        bend = (terms * (chance * (1 - chance))[:, None]).T @ terms + np.eye(2)
-        step = np.linalg.solve(bend, slope)
-        at = at + step
-        if np.abs(step).max() < _STILL:
-            break
-    return float(at[0]), float(at[1])
+    begin, slope = _mode(terms, np.zeros(len(odds)), hit, np.array([0.0, 1.0]))
+    return float(begin), float(slope)
 
 
 def shift(chance: Floats, hit: Truths) -> float:
@@ -67,11 +58,41 @@ def shift(chance: Floats, hit: Truths) -> float:
         What is to be added: 0 where there are none. The mode of the posterior under a normal prior
         of standard deviation 1 around 0.
     """
-    odds, found = log_odds(chance), 0.0
+    return float(_mode(np.ones((len(chance), 1)), log_odds(chance), hit, np.zeros(1))[0])
+
+
+def _mode(terms: Floats, offset: Floats, hit: Truths, prior: Floats) -> Floats:
+    """Find the mode of a logistic posterior under a normal prior of standard deviation 1.
+
+    Parameters
+    ----------
+    terms : ndarray, shape (N, K)
+        What the coefficients are of.
+    offset : ndarray, shape (N,)
+        Added to the odds.
+    hit : ndarray of bool, shape (N,)
+    prior : ndarray, shape (K,)
+        The mean of the prior, where the search begins.
+
+    Returns
+    -------
+    ndarray, shape (K,)
+    """
+
+    def loss(at: Floats) -> float:
+        odds = offset + terms @ at
+        return float(np.logaddexp(0, odds).sum() - odds[hit].sum() + ((at - prior) ** 2).sum() / 2)
+
+    at = prior.copy()
     for _ in range(_STEPS):
-        now = chance_of(odds + found)
-        step = float(((hit - now).sum() - found) / ((now * (1 - now)).sum() + 1))
-        found += step
-        if abs(step) < _STILL:
+        chance = chance_of(offset + terms @ at)
+        slope = terms.T @ (hit - chance) - (at - prior)
+        bend = (terms * (chance * (1 - chance))[:, None]).T @ terms + np.eye(len(prior))
+        step = np.linalg.solve(bend, slope)
+        # A whole step of Newton's may jump far over the mode where the chances are near 0 or 1.
+        while loss(at + step) > loss(at) and np.abs(step).max() > _STILL:
+            step = step / 2
+        at = at + step
+        if np.abs(step).max() < _STILL:
             break
-    return found
+    return at

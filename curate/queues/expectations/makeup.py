@@ -37,7 +37,7 @@ ROUNDS = 60
 """Steps of expectation maximisation, at most."""
 
 STRANGE_AT_FIRST = 0.2
-"""The search begins with this share of the pool as strange: what looks least like the labelled."""
+"""The search begins with this share of the pool as strange: what looks least like the known."""
 
 _STILL = 1e-4
 _HELD_OUT = ("val", "test", "benchmark")
@@ -203,8 +203,11 @@ def makeup(images: pd.DataFrame, classes: frozenset[str]) -> Makeup | None:
     aside = (label == UNKNOWN) & _labelled_before(images)
     pool = images[(label == "") | aside]
     lacks = images[~label.isin([*classes, UNKNOWN, ""]) & _labelled_before(images)]
-    every = _looks(pd.concat([held, pool]))
-    looks = tuple(np.flatnonzero(np.isfinite(every).any(axis=0)).tolist())
+    if held.empty or pool.empty:
+        return None
+    # A look that one side lacks tells nothing, and images without it would not be counted.
+    there = [np.isfinite(_looks(rows)).mean(axis=0) >= 0.5 for rows in (held, pool)]
+    looks = tuple(np.flatnonzero(there[0] & there[1]).tolist())
     held, pool, lacks = (
         rows.iloc[np.flatnonzero(np.isfinite(_looks(rows)[:, looks]).all(axis=1))]
         for rows in (held, pool, lacks)
@@ -244,7 +247,8 @@ def _settled(start: Makeup, pool: pd.DataFrame, points: Floats, lacks: bool) -> 
     logs = start._logs(_looks(pool))
     if not lacks:
         logs[:, _LACKING] = -np.inf
-    given = logs[:, :_STRANGE].max(axis=1)
+    # By the known kind alone: a broad `lacking` would cover the strange ones from the start.
+    given = logs[:, _KNOWN]
     least = given <= np.quantile(given, STRANGE_AT_FIRST)
     strange = fitted(points, least.astype(np.float64), start.lacking)
     shares, usual = np.full((len(names), 3), 1 / 3), np.ones(3) / 3

@@ -173,3 +173,49 @@ def test_what_cannot_be_asked_is_unknown(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(remote, "is_there", silent)
     assert moving._looked(b"s3://b/a", "") == "unknown"
+
+
+def test_what_lies_in_quarantine_already_is_not_overwritten(
+    library: Library, bucket: Any, plan: Plan
+) -> None:
+    # Another library over the same bucket, or one whose database was lost, numbers alike.
+    for number in range(9):
+        for run in range(9):
+            bucket.put_object(Key=f"p/.curate/quarantine/{run}/{number}-a.jpg", Body=b"another's")
+    before = lying(bucket)
+    apply(library, plan)
+    assert set(before.values()) <= set(lying(bucket).values())
+
+
+@pytest.mark.parametrize("moment", ["copy", "image_of"])
+def test_who_puts_a_file_there_during_a_restore_keeps_it(
+    library: Library, bucket: Any, plan: Plan, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    apply(library, plan)
+    real = getattr(remote, moment)
+
+    def beside(url: bytes, *others: bytes) -> Any:
+        found = real(url, *others)
+        if b"a.jpg" in url:
+            bucket.put_object(Key="p/a.jpg", Body=b"uploaded by somebody just now")
+        return found
+
+    monkeypatch.setattr(remote, moment, beside)
+    restore(library)
+    contents = set(lying(bucket).values())
+    assert {b"uploaded by somebody just now", *CONTENTS.values()} <= contents
+
+
+def test_what_is_interrupted_in_a_bucket_is_settled_by_the_next_run(
+    library: Library, bucket: Any, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(moving, "_moved", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            apply(library, plan)
+    # A request may still be under way: whoever settled now could remove the last copy.
+    assert items(library, journal.OPEN)
+    assert apply(library, plan).counts["moved"] == 3

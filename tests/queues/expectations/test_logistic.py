@@ -30,6 +30,30 @@ def test_a_shift_of_odds_is_found(by: float, seed: int) -> None:
     assert shift(chance_of(odds), hit) == pytest.approx(by, abs=0.25)
 
 
+@laws
+@given(st.floats(0.001, 0.999), st.floats(0, 1), st.integers(1, 400))
+def test_a_shift_is_the_mode_however_far_off_it_was(said: float, share: float, looks: int) -> None:
+    hit = np.arange(looks) < share * looks
+    chances = np.full(looks, said)
+    by = shift(chances, hit)
+    # The posterior has no slope there.
+    assert hit.sum() - chance_of(log_odds(chances) + by).sum() == pytest.approx(by, abs=1e-4)
+
+
+@laws
+@given(st.floats(0, 8), st.floats(0.1, 3), st.floats(0.05, 0.95), st.integers(0, 99))
+def test_a_line_is_the_mode_however_sure_the_model_was(
+    middle: float, spread: float, right: float, seed: int
+) -> None:
+    dice = np.random.default_rng(seed)
+    odds = dice.normal(middle, spread, 300)
+    hit = dice.uniform(size=300) < right
+    begin, slope = line(odds, hit)
+    left = hit - chance_of(begin + slope * odds)
+    assert left.sum() == pytest.approx(begin, abs=1e-4)
+    assert (left * odds).sum() == pytest.approx(slope - 1, abs=1e-4)
+
+
 def test_without_hits_or_misses_nothing_changes_and_with_one_kind_little() -> None:
     none, never = np.array([]), np.zeros(20, bool)
     assert shift(none, none > 0) == 0

@@ -95,6 +95,28 @@ def test_it_finds_how_many_images_are_of_each_kind(numbers: tuple[int, int, int]
     assert pool["right"].mean() == pytest.approx(right, abs=0.08)
 
 
+def test_a_broad_lacking_kind_does_not_take_the_strange_images() -> None:
+    # Classes that lie far apart, so that what lies between them might be one of them.
+    near = images("near", 45, 1.5, 0.7, -3.5, label="okapi", label_run=1.0, truth="okapi")
+    far = images("far", 15, -2.0, 1.6, 0.5, label="okapi", label_run=1.0, truth="okapi")
+    junk = strange("s", 400, arrived=2)
+    table = [labelled("h", 300), near, far, known("p", 900), lacking("q", 250), junk]
+    pool = found(pd.concat(table, ignore_index=True))[1]
+
+    assert pool.loc[pool["truth"] == "rejected", "strange"].mean() > 0.8
+    assert pool.loc[pool["truth"] != "rejected", "strange"].mean() < 0.2
+
+
+def test_a_look_that_most_images_lack_is_not_looked_at() -> None:
+    table = drawn(400, 100, 200)
+    there = table["label"].isna() & (np.arange(len(table)) % 10 == 0)
+    blind = table.assign(novelty=table["novelty"].where(there))
+    pool = found(blind)[1]
+
+    assert pool["right"].notna().all()
+    assert pool["known"].mean() == pytest.approx(4 / 7, abs=0.15)
+
+
 def test_what_is_likely_is_as_often_so() -> None:
     pool = found(drawn(1500, 400, 400))[1]
     for low, high in ((0.0, 0.3), (0.3, 0.7), (0.7, 1.0)):

@@ -14,6 +14,7 @@ from curate import queues
 from curate.core.errors import InputError, PolicyError
 from curate.labels import import_table
 from curate.queues import Filters
+from curate.queues.answering import Answering
 from curate.scan import scan
 from curate.store import files, offered, runs, schema
 from curate.store import queues as kept
@@ -152,6 +153,24 @@ def test_expectations_follow_the_answers(library: Library, ids: Ids, answer: Ans
     assert (after["expected"].to_numpy()[kudu] < same[kudu]).all()
     report = queues.yields(library).set_index("recipe").loc["low-count"]
     assert (report["looked"], report["got"]) == (4, 0)
+
+
+def test_no_answer_helps_to_foresee_itself(
+    library: Library, ids: Ids, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(**{ids["p01"]: "unknown", ids["p02"]: "kudu"})
+    seen: list[pd.DataFrame] = []
+    real = Answering._chances
+
+    def spied(self: Answering, rows: pd.DataFrame) -> pd.DataFrame:
+        seen.append(rows[rows["image_id"].isin([ids["p01"], ids["p02"]])])
+        return real(self, rows)
+
+    monkeypatch.setattr(Answering, "_chances", spied)
+    queues.queue(library, "recent", Filters(), **ASKED)
+    told = pd.concat(seen)
+    assert set(told["image_id"]) == {ids["p01"], ids["p02"]}
+    assert told["label"].isna().all()
 
 
 def test_a_queue_that_is_followed_was_not_offered(library: Library, ids: Ids) -> None:
