@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -237,14 +238,16 @@ def test_a_lock_is_given_back_after_an_error_and_is_no_ones_twice(shared_library
 
 def test_who_lost_the_lock_may_not_write_any_more(shared_library: Library, server: Server) -> None:
     """A broken connection gives the lock away; what its holder still commits could be doubled."""
-    end = (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE starts_with(application_name, 'curate process') "
+    holder = (
+        "FROM pg_stat_activity WHERE starts_with(application_name, 'curate process') "
         f"AND datname = '{name_of(shared_library)}'"
     )
     lost = pytest.raises(LockedError, match=r"`curate scan`: lost its lock")
     with lost, runs.running(shared_library, "scan", {}) as run:
-        assert server.run(end) == [(True,)]
+        assert server.run(f"SELECT pg_terminate_backend(pid) {holder}") == [(True,)]
+        # The server answers before the session has ended, and given its lock away.
+        while server.run(f"SELECT pid {holder}"):
+            time.sleep(0.01)
         with shared_library.writing() as connection:
             files.register(connection, run.run_id, [file_row(b"/a", "a")], [content("a")])
     with shared_library.reading() as connection:
