@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from curate.core.durations import written
 
 BELIEVED = timedelta(days=7)
-"""Between two completed runs no more of the clock is believed: a clock that jumps forward by ten
-years gains a week, and a library that lies unused does not age by more."""
+"""Between two completed runs no more of the clock is believed, nor more than a third of the grace:
+a clock that jumps forward by ten years gains a week, and never all of a short grace."""
 
 LEAST_RUNS = 2
 """So many runs, of any stage, must have been completed since the move."""
 
-_UNBELIEVED = f"the clock went on by more than is believed: {written(BELIEVED)} between two runs"
+_UNBELIEVED = "the clock went on by more than is believed: {} between two runs"
 
 Moments = NDArray[np.datetime64]
 
@@ -28,7 +28,7 @@ def ages(items: pd.DataFrame, runs: pd.DataFrame, now: datetime, grace: timedelt
 
     Two ages are taken, and both must have come to `grace`: that of the wall clock, and that which
     is believed: the steps of the clock from the move over each run completed since to now, steps
-    back counted as nothing, and none as more than `BELIEVED`.
+    back counted as nothing, and none as more than `BELIEVED` or a third of the grace.
 
     Parameters
     ----------
@@ -53,7 +53,8 @@ def ages(items: pd.DataFrame, runs: pd.DataFrame, now: datetime, grace: timedelt
     first = np.searchsorted(done["run_id"].to_numpy("int64"), items["run_id"], side="right")
     since = len(ends) - first
     end = np.datetime64(_utc(now))
-    most = np.timedelta64(min(BELIEVED, grace / (LEAST_RUNS + 1)))
+    believable = min(BELIEVED, grace / (LEAST_RUNS + 1))
+    most = np.timedelta64(believable)
     steps = _credited(np.diff(ends), most)
     sums = np.concatenate([np.zeros(1, "timedelta64[us]"), np.cumsum(steps)])
     # From the move to the first run after it, over all further ones, and from the last one to now.
@@ -76,7 +77,7 @@ def ages(items: pd.DataFrame, runs: pd.DataFrame, now: datetime, grace: timedelt
     # The first of these that holds is told.
     table["reason"] = ""
     for young, reason in (
-        (believed < least, _UNBELIEVED),
+        (believed < least, _UNBELIEVED.format(written(believable))),
         (since < LEAST_RUNS, f"fewer than {LEAST_RUNS} runs were completed since it was moved"),
         (wall < least, f"has not been in quarantine for {written(grace)}"),
     ):

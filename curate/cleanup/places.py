@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -219,13 +219,6 @@ def require_quarantine(found: Ground) -> None:
             f"no quarantine can be made there: {describe(error)}",
             f"Name another folder under [cleanup] in {config.FILE}.",
         ) from error
-
-
-def require_mounted(found: Ground, places: Collection[bytes]) -> None:
-    """Refuse where a quarantine that holds files is not there."""
-    for base in {_quarantine_of(journal.place_in(found.library, place)) for place in places}:
-        if _unmarked(base):
-            raise _not_there(base)
 
 
 def tidy(library: Library) -> None:

@@ -126,8 +126,8 @@ def purge(
 ) -> None:
     """Delete what has been in quarantine for long enough. Nothing else deletes files.
 
-    Age counts by the clock and by completed runs, at most a week between two of them. Without
-    --yes it says what would go and, on a terminal, asks.
+    Age counts by the clock and by completed runs, at most a week, or a third of the grace,
+    between two of them. Without --yes it says what would go and, on a terminal, asks.
     """
     from curate.cleanup.purging import purge as purged
     from curate.cli.output import Printer, counted
