@@ -62,21 +62,14 @@ def apply(library: Library, plan: Plan) -> Told:
     with (
         runs.running(library, STAGE, parameters, f"apply/{plan.digest}") as run,
         movers(links) as by,
+        batches.moving(library, run, found, by) as told,
     ):
-        told = Told(run.run_id)
-        try:
-            batches.settled(library, run.run_id, found, by, told)
-            if roots or not len(plan.table):
-                places.require_quarantine(found)
-            before = _earlier(library, plan)
-            with engine.progress("Moving to quarantine", len(plan.table), "files") as advance:
-                for rows in _in_order(plan.table, planned):
-                    _batch(library, run.run_id, found, by, rows, before, told, advance)
-        except (KeyboardInterrupt, SystemExit):
-            batches.left_whole(library, run.run_id, found, by)
-            raise
-        finally:
-            run.summary.update(told.counts, reasons=dict(told.reasons.most_common(20)))
+        if roots or not len(plan.table):
+            places.require_quarantine(found)
+        before = _earlier(library, plan)
+        with engine.progress("Moving to quarantine", len(plan.table), "files") as advance:
+            for rows in _in_order(plan.table, planned):
+                _batch(library, run.run_id, found, by, rows, before, told, advance)
     return told
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -18,7 +18,7 @@ from curate.cleanup.moving.move import Move, Outcome
 from curate.cleanup.places import Ground
 from curate.core import paths
 from curate.core.errors import CurateError
-from curate.store import journal
+from curate.store import journal, runs
 from curate.store.journal import Item
 from curate.store.library import Library
 
@@ -146,6 +146,26 @@ def settled(library: Library, run_id: int, ground: Ground, movers: Movers, told:
     """Settle what an earlier run left open."""
     found = recovering.settle(library, run_id, ground, movers)
     told.counts["settled"] = sum(number for event, number in found.items() if event != "open")
+
+
+@contextmanager
+def moving(library: Library, run: runs.Run, ground: Ground, movers: Movers) -> Iterator[Told]:
+    """Begin with what earlier runs left open, end with all settled, and write down what was done.
+
+    Yields
+    ------
+    Told
+        To be filled.
+    """
+    told = Told(run.run_id)
+    try:
+        settled(library, run.run_id, ground, movers, told)
+        yield told
+    except (KeyboardInterrupt, SystemExit):
+        left_whole(library, run.run_id, ground, movers)
+        raise
+    finally:
+        run.summary.update(told.counts, reasons=dict(told.reasons.most_common(20)))
 
 
 def left_whole(library: Library, run_id: int, ground: Ground, movers: Movers) -> None:

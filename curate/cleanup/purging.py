@@ -94,28 +94,24 @@ def purge(
         return purged
     found = ground(library)
     parameters: dict[str, Any] = {"action": "purge", "days": grace / timedelta(days=1)}
-    with runs.running(library, STAGE, parameters) as run, movers(Links(library, [])) as by:
-        told = Told(run.run_id)
-        try:
-            batches.settled(library, run.run_id, found, by, told)
-            _require_whole(library)
-            purged = _looked(library, grace, only)
-            _require_share(library, purged.files, settings.max_share)
-            purged.told = told
-            with engine.progress("Deleting", purged.files, "files") as advance:
-                # Not one that has come of age since the share was looked at.
-                for due, _ in _pages(library, grace, purged.items):
-                    for items in batched(due, batches.SIZE):
-                        begun = batches.begun(library, run.run_id, items, "purging", _wanted)
-                        batches.carry_out(
-                            library, run.run_id, found, by, begun, batches.delete, told, advance
-                        )
-            places.tidy(library)
-        except (KeyboardInterrupt, SystemExit):
-            batches.left_whole(library, run.run_id, found, by)
-            raise
-        finally:
-            run.summary.update(told.counts, reasons=dict(told.reasons.most_common(20)))
+    with (
+        runs.running(library, STAGE, parameters) as run,
+        movers(Links(library, [])) as by,
+        batches.moving(library, run, found, by) as told,
+    ):
+        _require_whole(library)
+        purged = _looked(library, grace, only)
+        _require_share(library, purged.files, settings.max_share)
+        purged.told = told
+        with engine.progress("Deleting", purged.files, "files") as advance:
+            # Not one that has come of age since the share was looked at.
+            for due, _ in _pages(library, grace, purged.items):
+                for items in batched(due, batches.SIZE):
+                    begun = batches.begun(library, run.run_id, items, "purging", _wanted)
+                    batches.carry_out(
+                        library, run.run_id, found, by, begun, batches.delete, told, advance
+                    )
+        places.tidy(library)
     return purged
 
 

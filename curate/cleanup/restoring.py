@@ -45,23 +45,16 @@ def restore(library: Library, *, run_id: int | None = None, where: str = "") -> 
     with (
         runs.running(library, STAGE, parameters) as run,
         movers(Links(library, [])) as by,
+        batches.moving(library, run, found, by) as told,
     ):
-        told = Told(run.run_id)
-        try:
-            batches.settled(library, run.run_id, found, by, told)
-            with library.reading() as connection:
-                total = journal.counts(connection, run_id).get(journal.QUARANTINED, (0, 0))[0]
-            with engine.progress("Restoring", None if where else total, "files") as advance:
-                for page in journal.in_pages(library, [journal.QUARANTINED], run_id=run_id):
-                    for items in batched(chosen.of(page), batches.SIZE):
-                        begun = batches.begun(library, run.run_id, items, "restoring")
-                        batches.carry_out(
-                            library, run.run_id, found, by, begun, batches.give, told, advance
-                        )
-            places.tidy(library)
-        except (KeyboardInterrupt, SystemExit):
-            batches.left_whole(library, run.run_id, found, by)
-            raise
-        finally:
-            run.summary.update(told.counts, reasons=dict(told.reasons.most_common(20)))
+        with library.reading() as connection:
+            total = journal.counts(connection, run_id).get(journal.QUARANTINED, (0, 0))[0]
+        with engine.progress("Restoring", None if where else total, "files") as advance:
+            for page in journal.in_pages(library, [journal.QUARANTINED], run_id=run_id):
+                for items in batched(chosen.of(page), batches.SIZE):
+                    begun = batches.begun(library, run.run_id, items, "restoring")
+                    batches.carry_out(
+                        library, run.run_id, found, by, begun, batches.give, told, advance
+                    )
+        places.tidy(library)
     return told
