@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from curate.cli.nightly import NAMES, counts
-from curate.cli.output import Printer, quoted, tail
+from curate.cli.output import Printer, local, quoted, tail
 from curate.core import names
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def say_past(printer: Printer, rows: Sequence[Recorded]) -> None:
             (
                 str(row.run_id),
                 row.parameters["job"],
-                _local(datetime.fromisoformat(row.started)),
+                local(row.started),
                 "" if row.seconds is None else _brief(row.seconds),
                 how(row),
                 _told(row),
@@ -137,10 +137,6 @@ def say_next(printer: Printer, place: Library) -> bool:
     if not coming:
         printer.say(f"No job of {quoted(place.root)} is scheduled in your crontab or by systemd.")
     return bool(coming)
-
-
-def _local(at: datetime) -> str:
-    return f"{at.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _brief(seconds: float) -> str:

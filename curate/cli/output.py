@@ -8,6 +8,7 @@ import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ from curate.core import paths
 
 if TYPE_CHECKING:
     import pandas as pd
+
+WORD = 12
+"""The first column keeps so many characters, where it has them."""
 
 
 @dataclass
@@ -88,12 +92,15 @@ def drawn(
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for place, column in enumerate(zip(*listed, strict=True), start=1):
         numeric = all(isinstance(cell, int | float) for cell in column)
-        # Names and reasons, first and last, may go on in the next line; bars may not.
+        # Names and reasons, first and last, may go on in the next line; bars may not, nor the
+        # short names of things.
+        widest = max(len(str(cell)) for cell in (header[place - 1], *column))
         table.add_column(
             header[place - 1],
             justify="right" if numeric else "left",
             no_wrap=1 < place < len(header),
             overflow="fold",
+            min_width=min(widest, WORD) if place == 1 else None,
         )
     for number, row in enumerate(listed):
         style = styles[number] if number < len(styles) else ""
@@ -119,6 +126,12 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Say a number with its noun: ``1 image``, ``1,234 images``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def local(moment: str | datetime) -> str:
+    """Say a moment in the user's own time, to the minute."""
+    at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"
 
 
 def tail(path: str, width: int = 36) -> str:

@@ -102,7 +102,7 @@ def show(
     from dataclasses import asdict
 
     from curate.cli import plot
-    from curate.cli.output import Printer, records
+    from curate.cli.output import Printer, local, records
     from curate.store import run_rows
     from curate.store.library import opened
 
@@ -133,7 +133,7 @@ def show(
     if row.parent:
         printer.say(f"From: {row.parent}" + (f" (run {parent})" if parent else ""))
     for note in row.notes:
-        printer.say(f"Note of {note.by}, {_short(note.at)}: {note.text}")
+        printer.say(f"Note of {note.by}, {local(note.at)}: {note.text}")
     for title, told in (
         ("parameter", row.parameters),
         ("metric", row.metrics),
@@ -248,7 +248,7 @@ def note(
 
 
 def _line(row: Recorded, room: int) -> tuple[Any, ...]:
-    from curate.cli.output import tail
+    from curate.cli.output import local, tail
 
     marks = ["throw-away"] * bool(row.throw_away) + ["noted"] * bool(row.notes)
     made = tail(row.made, room) if row.digest else row.made[:room]
@@ -256,7 +256,7 @@ def _line(row: Recorded, room: int) -> tuple[Any, ...]:
         row.run_id,
         row.stage,
         row.status,
-        _short(row.started),
+        local(row.started),
         None if row.seconds is None else round(row.seconds),
         row.metrics.get("val_accuracy"),
         row.metrics.get("test_accuracy"),
@@ -264,16 +264,11 @@ def _line(row: Recorded, room: int) -> tuple[Any, ...]:
     )
 
 
-def _short(moment: str) -> str:
-    """Say a moment in the user's own time, to the minute."""
-    from datetime import datetime
-
-    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}"
-
-
 def _when(row: Recorded) -> str:
+    from curate.cli.output import local
+
     took = "" if row.seconds is None else f", {row.seconds:,.0f} s"
-    return f"began {_short(row.started)}{took}"
+    return f"began {local(row.started)}{took}"
 
 
 def _list(printer: Printer, title: str, told: Any) -> None:

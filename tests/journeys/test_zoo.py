@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,16 +37,16 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def truth() -> pd.DataFrame:
+def truth(demo: Path) -> pd.DataFrame:
     table = pd.read_csv(ZOO / "truth.csv", dtype=str, keep_default_na=False)
-    return table.assign(path=[str(ZOO / path) for path in table["path"]]).set_index("path")
+    return table.assign(path=[str(demo / "zoo" / path) for path in table["path"]]).set_index("path")
 
 
 @pytest.mark.timeout(1200)
 def test_every_step_names_the_next(demo: Path) -> None:
     said = (demo / "said.txt").read_text()
     steps = re.findall(r"^\$ curate (\S+)", said, flags=re.M)
-    assert len(steps) == 13
+    assert len(steps) == 20
     assert said.count("\nNext: curate ") == len(steps) - steps.count("check")
     assert "The library is whole." in said
 
@@ -55,7 +54,7 @@ def test_every_step_names_the_next(demo: Path) -> None:
 @pytest.mark.timeout(1200)
 def test_the_pool_is_identified_file_by_file(demo: Path, truth: pd.DataFrame) -> None:
     said = pd.read_csv(demo / "predictions.csv", keep_default_na=False).set_index("path")
-    pool = truth[[path.startswith(str(ZOO / "pool")) for path in truth.index]]
+    pool = truth[[path.startswith(str(demo / "zoo" / "pool")) for path in truth.index]]
     assert sorted(said.index) == sorted(pool.index)
     broken = pool["junk"] == "broken"
     assert (said["status"].reindex(pool.index) == "failed").equals(broken)
@@ -80,41 +79,30 @@ def test_queues_have_their_columns_and_sheets(demo: Path) -> None:
         assert list(table.columns[6:]) == ["reason", "label", "topic", "expected"]
         assert len(table)
         assert (table["reason"] != "").all()
-        assert (table["label"] == "").all()
+        assert ((table["label"] == "") == (name == "look-alike")).all()
         assert (demo / f"{name}.jpg").stat().st_size > 10_000
 
 
 @pytest.mark.timeout(1200)
-def test_answers_bring_thin_classes_over_the_cutoff(
-    demo: Path, truth: pd.DataFrame, tmp_path: Path
-) -> None:
-    """The tutorial's last two commands, in a copy: a library can be moved."""
-    demo = Path(shutil.copytree(demo, tmp_path / "work", symlinks=True))
-    queue = pd.read_csv(demo / "low-count.csv", dtype=str, keep_default_na=False)
-    real = truth.loc[queue["path"], "class"].to_numpy()
-    junk = truth.loc[queue["path"], "junk"].to_numpy() != ""
-    library = set(truth["folder_label"]) - {"", "unknown"}
-    queue["label"] = [
-        "rejected" if bad else name if name in library else "unknown"
-        for name, bad in zip(real, junk, strict=True)
-    ]
-    queue.to_csv(demo / "low-count.csv", index=False)
-    before = curate(demo, "status", "--json")
-    curate(demo, "label", "import", "low-count.csv")
-    after = curate(demo, "status", "--json")
-    passing = [
-        {row["label"] for row in json.loads(said)["classes"] if row["short"] == 0}
-        for said in (before, after)
-    ]
-    gained = passing[1] - passing[0]
-    assert gained & {"gazelle", "wallaby", "cheetah"}
-    assert passing[0] <= passing[1]
-    splits = pd.read_csv(demo / "splits.csv", keep_default_na=False).set_index("image_id")["split"]
-    curate(demo, "split", "--benchmark", "0.05", "--seed", "7")
-    curate(demo, "split", "--benchmark", "0.05", "--seed", "7", "--csv", "splits-2.csv")
-    again = pd.read_csv(demo / "splits-2.csv", keep_default_na=False).set_index("image_id")["split"]
-    placed = splits[splits != ""]
-    pd.testing.assert_series_equal(again.reindex(placed.index), placed)
+def test_answers_bring_thin_classes_over_the_cutoff(demo: Path, truth: pd.DataFrame) -> None:
+    first, second = (
+        pd.read_csv(demo / name, keep_default_na=False).set_index("image_id")
+        for name in ("splits.csv", "splits-2.csv")
+    )
+    used = [set(table.loc[table["split"] != "", "label"]) for table in (first, second)]
+    assert used[0] < used[1]
+    assert (used[1] - used[0]) & {"gazelle", "wallaby", "cheetah"}
+    placed = first.loc[first["split"] != "", "split"]
+    pd.testing.assert_series_equal(second["split"].reindex(placed.index), placed)
+
+
+@pytest.mark.timeout(1200)
+def test_cleanup_takes_junk_alone(demo: Path, truth: pd.DataFrame) -> None:
+    """The whole rubbish of the pool is not known after so few looks; nothing wanted goes."""
+    moved = pd.Series(truth.index, index=truth.index).map(lambda path: not Path(path).exists())
+    assert moved.sum() > 20
+    assert (truth.loc[moved, "junk"] != "").all()
+    curate(demo, "check")
 
 
 @pytest.mark.timeout(1200)
@@ -123,7 +111,7 @@ def test_planted_bursts_and_copies_are_found_and_leak_nowhere(
 ) -> None:
     found = pd.read_csv(demo / "duplicates.csv", keep_default_na=False).set_index("path")
     burst = truth["burst"].to_dict()
-    originals = truth["duplicate_of"].map(lambda path: str(ZOO / path) if path else "")
+    originals = truth["duplicate_of"].map(lambda path: str(demo / "zoo" / path) if path else "")
     family = {
         path: burst.get(original or path) or original or path
         for path, original in originals.items()
