@@ -184,6 +184,7 @@ def answers_of(place: Path, seed: int, truth: pd.Series, short: dict[str, int]) 
         table = with_truth(asked_for(recipe, place), said)
         hit = hits(recipe, table)
         ways["queue"]["later"] = [shares(table["expected"], number) for number in AFTER]
+        ways["queue"]["later_looks"] = [float(len(table))]
         ways["queue"]["later_hits"] = [shares(hit, number) for number in AFTER]
     return Found(
         recipes,

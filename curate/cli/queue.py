@@ -13,6 +13,7 @@ from curate.cli.options import (
     LibraryOption,
     MinCount,
     ParquetOption,
+    Seed,
     in_a_folder,
 )
 from curate.cli.queue_options import with_filters
@@ -70,7 +71,7 @@ def queue(
         ),
     ] = None,
     min_count: MinCount = None,
-    seed: Annotated[int, typer.Option(help="Decides what chance decides.")] = 0,
+    seed: Seed = 0,
     plan: Annotated[
         str,
         typer.Option(
@@ -180,13 +181,15 @@ def queue(
 
 def _asked(place: Library, min_count: int | None, model: Path | None, seed: int) -> dict[str, Any]:
     """Give what every recipe is asked with; a seed only where it was given."""
-    from curate.cli.split import standing_policy
     from curate.core import config
+    from curate.store import runs
 
-    settings = standing_policy(place, config.load(place.root))
+    # As `standing_policy` lays them, without the import of what splits: most queues are quicker.
+    ours = config.load(place.root).split
+    settings = {**ours.model_dump(), **runs.last_asked(place, "split"), **ours.given()}
     return {
-        "min_count": settings.min_count if min_count is None else min_count,
-        "count": settings.count,
+        "min_count": settings["min_count"] if min_count is None else min_count,
+        "count": settings["count"],
         "model": _digest(model),
         **({"seed": seed} if seed else {}),
     }

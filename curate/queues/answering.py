@@ -15,7 +15,7 @@ from curate.core.errors import InputError, LibraryError
 from curate.core.losses import THRESHOLDS, losses
 from curate.core.names import REJECTED
 from curate.queues import saving
-from curate.queues.expectations.makeup import Makeup, makeup
+from curate.queues.expectations.makeup import Makeup, groups_of, makeup
 from curate.queues.expectations.yields import Calibration, checked, fitted, foreseen
 from curate.queues.filters.filters import check_class
 from curate.queues.index import candidates as pool
@@ -116,8 +116,10 @@ class Answering:
     def calibration(self) -> Calibration:
         """What earlier looks came to."""
         # As the images were before the answer, which must not help to foresee itself.
-        before = self._answered.assign(label=None)
-        return fitted(self._looks, checked(self._answered, self._chances(before)))
+        before = self._chances(self._answered.assign(label=None))
+        groups = before.set_index("image_id")["group"]
+        looks = self._looks.assign(group=self._looks["image_id"].map(groups))
+        return fitted(looks, checked(self._answered, before))
 
     @cached_property
     def _answered(self) -> pd.DataFrame:
@@ -132,13 +134,16 @@ class Answering:
         return makeup(sampled(self.asked), frozenset(self.said.classes))
 
     def _chances(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Say what images are likely of; missing, but for the score, where nobody can say."""
+        """Say what images are likely of, and in which group (`makeup.groups_of`) they are.
+
+        Where nobody can say, all but the score is missing.
+        """
         if self._makeup is not None:
             said = self._makeup.of(rows)
         else:
             nothing = dict.fromkeys(("second", "known", "strange"), float("nan"))
             said = rows[["score"]].rename(columns={"score": "right"}).assign(**nothing)
-        return said.assign(image_id=rows["image_id"])
+        return said.assign(image_id=rows["image_id"], group=groups_of(rows))
 
     def decided(self) -> pd.DataFrame:
         """Give the answers to images that the model predicted before; see `losses.losses`."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, LargeBinary, Table, func
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, LargeBinary, Select, Table, cast, func, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -36,9 +39,24 @@ def insert_or_replace(connection: Connection, table: Table, rows: Rows) -> None:
     )
 
 
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+def among(connection: Connection, values: Iterable[str]) -> Select[Any]:
+    """Give texts as rows, to be compared with a column: one parameter, however many there are."""
+    told = json.dumps(list(values))
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return select(func.jsonb_array_elements_text(cast(told, postgresql.JSONB)))
+    return select(func.json_each(told).table_valued("value").c.value)
+
+
+def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    # Only the one that is asked: each takes long to import.
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
         return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
     return sqlite.insert(table)
 
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from curate.store import processes, schema
 from curate.store.library import Library
@@ -86,6 +86,16 @@ def note(library: Library, run: Run) -> None:
             .where(runs.c.run_id == run.run_id)
             .values(summary=json.dumps(run.summary, default=str))
         )
+
+
+def last_asked(library: Library, stage: str) -> dict[str, Any]:
+    """Give what the last run of a stage that was done was asked for; {} where there is none."""
+    done = (runs.c.stage == stage) & (runs.c.status == "done")
+    query = select(runs.c.parameters).where(done).order_by(runs.c.run_id.desc()).limit(1)
+    with library.reading() as connection:
+        text = connection.scalar(query)
+    asked: dict[str, Any] = json.loads(text or "{}")
+    return asked
 
 
 def key_of(parameters: Mapping[str, Any]) -> str:

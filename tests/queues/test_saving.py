@@ -131,9 +131,12 @@ def test_a_plan_keeps_the_recipe_of_each_image(library: Library, ids: dict[str, 
 
 def expected(library: Library) -> float:
     """What is shown where a look was thought to succeed half of the time."""
-    nobody = pd.DataFrame(columns=["chance", "strange", "right", "of_class"], dtype="float64")
-    learnt = fitted(saving.outcomes(library)[0], nobody)
-    return float(learnt.of("low-count", pd.Series([0.5]))[0])
+    columns = ["chance", "strange", "right", "of_class", "group"]
+    learnt = fitted(
+        saving.outcomes(library)[0].assign(group="1"),
+        pd.DataFrame(columns=columns, dtype="float64"),
+    )
+    return float(learnt.of("low-count", pd.Series([0.5]), pd.Series(["1"]))[0])
 
 
 def test_yields_are_learnt_from_the_log(library: Library, ids: dict[str, str], say: Say) -> None:

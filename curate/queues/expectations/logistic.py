@@ -23,7 +23,7 @@ def chance_of(odds: Floats) -> Floats:
     return np.asarray(np.exp(-np.logaddexp(0, -odds)), np.float64)
 
 
-def line(odds: Floats, hit: Truths) -> tuple[float, float]:
+def line(odds: Floats, hit: Truths, weights: Floats | None = None) -> tuple[float, float]:
     """Fit the odds of hits by a line (J. Platt, "Probabilistic outputs for SVMs", 1999).
 
     Parameters
@@ -31,6 +31,8 @@ def line(odds: Floats, hit: Truths) -> tuple[float, float]:
     odds : ndarray, shape (N,)
         Logarithms of the odds that were expected.
     hit : ndarray of bool, shape (N,)
+    weights : ndarray, shape (N,), optional
+        How much each counts; 1 when missing.
 
     Returns
     -------
@@ -39,7 +41,8 @@ def line(odds: Floats, hit: Truths) -> tuple[float, float]:
         distribution of standard deviation 1 around (0, 1), which changes nothing.
     """
     terms = np.column_stack([np.ones(len(odds)), odds])
-    begin, slope = _mode(terms, np.zeros(len(odds)), hit, np.array([0.0, 1.0]))
+    counted = np.ones(len(odds)) if weights is None else weights
+    begin, slope = _mode(terms, np.zeros(len(odds)), hit, counted, np.array([0.0, 1.0]))
     return float(begin), float(slope)
 
 
@@ -58,10 +61,11 @@ def shift(chance: Floats, hit: Truths) -> float:
         What is to be added: 0 where there are none. The mode of the posterior under a normal prior
         of standard deviation 1 around 0.
     """
-    return float(_mode(np.ones((len(chance), 1)), log_odds(chance), hit, np.zeros(1))[0])
+    ones = np.ones(len(chance))
+    return float(_mode(ones[:, None], log_odds(chance), hit, ones, np.zeros(1))[0])
 
 
-def _mode(terms: Floats, offset: Floats, hit: Truths, prior: Floats) -> Floats:
+def _mode(terms: Floats, offset: Floats, hit: Truths, weights: Floats, prior: Floats) -> Floats:
     """Find the mode of a logistic posterior under a normal prior of standard deviation 1.
 
     Parameters
@@ -71,6 +75,7 @@ def _mode(terms: Floats, offset: Floats, hit: Truths, prior: Floats) -> Floats:
     offset : ndarray, shape (N,)
         Added to the odds.
     hit : ndarray of bool, shape (N,)
+    weights : ndarray, shape (N,)
     prior : ndarray, shape (K,)
         The mean of the prior, where the search begins.
 
@@ -81,13 +86,15 @@ def _mode(terms: Floats, offset: Floats, hit: Truths, prior: Floats) -> Floats:
 
     def loss(at: Floats) -> float:
         odds = offset + terms @ at
-        return float(np.logaddexp(0, odds).sum() - odds[hit].sum() + ((at - prior) ** 2).sum() / 2)
+        missed = weights @ (np.logaddexp(0, odds) - odds * hit)
+        return float(missed + ((at - prior) ** 2).sum() / 2)
 
     at = prior.copy()
     for _ in range(_STEPS):
         chance = chance_of(offset + terms @ at)
-        slope = terms.T @ (hit - chance) - (at - prior)
-        bend = (terms * (chance * (1 - chance))[:, None]).T @ terms + np.eye(len(prior))
+        slope = terms.T @ (weights * (hit - chance)) - (at - prior)
+        bend = (terms * (weights * chance * (1 - chance))[:, None]).T @ terms
+        bend += np.eye(len(prior))
         step = np.linalg.solve(bend, slope)
         # A whole step of Newton's may jump far over the mode where the chances are near 0 or 1.
         while loss(at + step) > loss(at) and np.abs(step).max() > _STILL:

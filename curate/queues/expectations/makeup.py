@@ -36,8 +36,15 @@ FEW = 30
 ROUNDS = 60
 """Steps of expectation maximisation, at most."""
 
-STRANGE_AT_FIRST = 0.2
-"""The search begins with this share of the pool as strange: what looks least like the known."""
+STRANGE_AT_FIRST = 0.05
+"""The search begins with this share of the pool as strange, what looks least like the known, and
+lets it grow. Where it begins with more than there are, images of other kinds are among them, and
+the strange kind may keep these: it alone fits itself to the pool."""
+
+TYPICAL = 0.2
+"""What looks as known as this share of the held-out images do is no example of the strange, however
+the rest of the pool looks. Else, where little is strange, the strange kind would drift to where
+known images are many, and fit them better than a kind can that was given before."""
 
 _STILL = 1e-4
 _HELD_OUT = ("val", "test", "benchmark")
@@ -237,10 +244,13 @@ def makeup(images: pd.DataFrame, classes: frozenset[str]) -> Makeup | None:
         {},
         np.ones(3) / 3,
     )
-    return _settled(start, pool, points, bool(len(others)))
+    typical = float(np.quantile(start._logs(_looks(held))[:, _KNOWN], TYPICAL))
+    return _settled(start, pool, points, typical, bool(len(others)))
 
 
-def _settled(start: Makeup, pool: pd.DataFrame, points: Floats, lacks: bool) -> Makeup:
+def _settled(
+    start: Makeup, pool: pd.DataFrame, points: Floats, typical: float, lacks: bool
+) -> Makeup:
     """Find the strange kind and all shares, by expectation maximisation."""
     names, code = np.unique(groups_of(pool).to_numpy(object).astype(str), return_inverse=True)
     undecided = names[code] != UNKNOWN
@@ -250,6 +260,7 @@ def _settled(start: Makeup, pool: pd.DataFrame, points: Floats, lacks: bool) -> 
     # By the known kind alone: a broad `lacking` would cover the strange ones from the start.
     given = logs[:, _KNOWN]
     least = given <= np.quantile(given, STRANGE_AT_FIRST)
+    unlike = given <= typical
     strange = fitted(points, least.astype(np.float64), start.lacking)
     shares, usual = np.full((len(names), 3), 1 / 3), np.ones(3) / 3
     for _ in range(ROUNDS):
@@ -263,7 +274,7 @@ def _settled(start: Makeup, pool: pd.DataFrame, points: Floats, lacks: bool) -> 
         # Of few images together, what holds of all counts too.
         shares = sums + PRIOR_POINTS * usual
         shares /= shares.sum(axis=1, keepdims=True)
-        strange = fitted(points, kinds[:, _STRANGE], start.lacking)
+        strange = fitted(points, kinds[:, _STRANGE] * unlike, start.lacking)
         if np.abs(usual - before).max() < _STILL:
             break
     found = dict(zip(names.tolist(), shares, strict=True))

@@ -1,15 +1,22 @@
 """Whether it is the label that is wrong, where a model denies it.
 
-A model that denies a label is more often wrong itself, as labels are mostly right. Its own errors
-fall on classes that it mixes up in other images too; a label that slipped in by accident falls on
-any class. So it is asked how much of the score of other labelled images goes from one of the two
-classes to the other: the *kinship* of the two. What kinships the model's errors have, its second
-classes tell, an error being as likely as the score says; what kinships accidents have, two classes
-drawn by chance. Between these two, the share of accidents is the one that makes what was found
-likeliest (expectation maximisation).
+A model that denies a label is more often wrong itself, as labels are mostly right. Two things tell.
 
-A wrong label between classes that look alike cannot be told from an error of the model by this; it
-counts as the latter, until answers to the queue say otherwise (`yields`).
+The score: a model errs less often, the surer it is; how often, a line through the odds of its
+scores says. A wrong label does not depend on the score. So labels that are denied where errors have
+long ceased are wrong (in psychophysics, such a floor under a curve is a rate of lapses: F. Wichmann
+and N. Hill, Perception & Psychophysics 63, 2001).
+
+And the two classes: errors of the model fall on classes that it mixes up in other images too. So it
+is asked how much of the score of other labelled images goes from one of the two classes to the
+other: the *kinship* of the two. What kinships the model's errors have, its second classes tell, an
+error being as likely as the score says. A label is wrong by *accident*, and then the kinship is
+that of two classes drawn by chance; or it is a *slip* between classes that are alike, and then the
+kinship is that of an error.
+
+How often each of the three happens, expectation maximisation finds: apart for images that the model
+was trained on, as it is surer of these, and has learnt some of their wrong labels too. Where few
+labels are denied, little is known, and what is said stays near one half.
 """
 
 from __future__ import annotations
@@ -18,35 +25,37 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from curate.queues.expectations.logistic import chance_of, line, log_odds
+
 EDGES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """Kinships between two of these count as alike."""
 
-STEPS = 100
-"""Of expectation maximisation."""
+STEPS = 200
+"""Of expectation maximisation, at most."""
+
+_STILL = 1e-4
+_FINE = 0.1
+_MOST = 10.0
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
 
 
-def mislabelled(labelled: pd.DataFrame, sure: pd.Series) -> pd.Series:
+def mislabelled(labelled: pd.DataFrame) -> pd.Series:
     """Estimate how likely labels are wrong that the model denies.
 
     Parameters
     ----------
     labelled : DataFrame
-        image_id, label, predicted, score, second and second_score of images with a label that the
-        model knows; one row an image, in any order.
-    sure : Series of bool
-        Indexed like these: where the score is such that it is asked. A model that is sure is wrong
-        less often, and so are fewer of the labels that it denies right.
+        image_id, label, predicted, score, second, second_score and split of images with a label
+        that the model knows; one row an image, in any order.
 
     Returns
     -------
     Series of float
-        By image id, of those asked for whose label is not what is predicted: between 0 and 1.
+        By image id, of those whose label is not what is predicted: between 0 and 1.
     """
-    rows = labelled.assign(sure=sure).sort_values("image_id", ignore_index=True)
-    asked = rows["sure"].to_numpy(np.bool_)
+    rows = labelled.sort_values("image_id", ignore_index=True)
     label, first = (rows[name].astype(object) for name in ("label", "predicted"))
     second = rows["second"].astype(object)
     names = pd.Index(pd.unique(pd.concat([label, first, second.dropna()])))
@@ -55,18 +64,57 @@ def mislabelled(labelled: pd.DataFrame, sure: pd.Series) -> pd.Series:
     less = rows["second_score"].fillna(0).to_numpy("float64")
     counts = np.bincount(own, minlength=len(names))
     kin = _Kin(len(names), counts, own, [(one, score), (other, less)])
-    denied, agreed = asked & (own != one), asked & (own == one) & (other >= 0)
+    denied, agreed = own != one, (own == one) & (other >= 0)
     # An error would show the second class, and be taken for the first, by its own share of score.
     errors = kin.of(own[agreed], other[agreed], less[agreed])
     by_error = _shares(np.bincount(_bin(errors), less[agreed], len(EDGES) + 1).astype(np.float64))
     by_accident = _shares(kin.of_any())
+    kinds = np.zeros((len(rows), 2))
     found = _bin(kin.of(own[denied], one[denied], score[denied]))
-    accident = np.full(denied.sum(), 0.5)
+    kinds[denied] = np.column_stack([by_accident[found], by_error[found]])
+    trained = (rows["split"] == "train").to_numpy(np.bool_)
+    wrong = np.zeros(len(rows))
+    for part in (trained, ~trained):
+        wrong[part] = _wrong(log_odds(score[part]), denied[part], kinds[part])
+    return pd.Series(wrong[denied], index=rows.loc[denied, "image_id"], name="mislabelled")
+
+
+def _wrong(odds: _Floats, denied: NDArray[np.bool_], kinds: _Floats) -> _Floats:
+    """Say how likely labels are wrong, of images whose model is of one mind about them.
+
+    Parameters
+    ----------
+    odds : ndarray, shape (N,)
+        Logarithms of the odds of the scores.
+    denied : ndarray of bool, shape (N,)
+    kinds : ndarray, shape (N, 2)
+        How likely the kinship of the two classes is for an accident, and for an error or a slip.
+
+    Returns
+    -------
+    ndarray, shape (N,)
+        0 where the label is not denied.
+    """
+    # There may be very many images: the line is drawn through counts, as odds are rounded.
+    at = np.rint(odds / _FINE).astype(np.int64) + round(_MOST / _FINE)
+    marks = np.arange(round(2 * _MOST / _FINE) + 1) * _FINE - _MOST
+    agreed = np.bincount(at[~denied], minlength=len(marks))
+    both, right = np.tile(marks, 2), np.repeat([True, False], len(marks))
+    by_accident, by_error = kinds[denied].T
+    accident, slip, error = np.full((3, denied.sum()), 1 / 3)
     for _ in range(STEPS):
-        share = (accident.sum() + 0.5) / (len(accident) + 1)
-        accidents, faults = share * by_accident[found], (1 - share) * by_error[found]
-        accident = accidents / (accidents + faults)
-    return pd.Series(accident, index=rows.loc[denied, "image_id"], name="mislabelled")
+        # Half an image of each: what was never seen may still be.
+        accidents, slips = ((some.sum() + 0.5) / (len(odds) + 1) for some in (accident, slip))
+        erred = np.bincount(at[denied], error, len(marks))
+        begin, slope = line(both, right, np.concatenate([agreed, erred]).astype(np.float64))
+        faults = (1 - accidents - slips) * (1 - chance_of(begin + slope * odds[denied]))
+        each = np.array([accidents * by_accident, slips * by_error, faults * by_error])
+        before, (accident, slip, error) = error, each / each.sum(axis=0)
+        if np.abs(error - before).max(initial=0) < _STILL:
+            break
+    wrong = np.zeros(len(odds))
+    wrong[denied] = accident + slip
+    return wrong
 
 
 class _Kin:

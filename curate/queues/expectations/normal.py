@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 PRIOR_POINTS = 10.0
-"""What was believed of a distribution before its points weighs as much as so many of them."""
+"""What was believed before weighs as much as so many points: of how far they spread, of shares."""
+
+PRIOR_PLACE = 1.0
+"""What was believed of where they lie weighs less. How images spread is much the same for all
+kinds, but a kind lies where it lies: with ten points, a few dozen images of a kind far off would
+make a broad distribution that reaches back to where the others are."""
 
 _LEAST = 1e-6
 
@@ -46,18 +51,19 @@ def fitted(points: Floats, weights: Floats, prior: Normal) -> Normal:
     weights : ndarray, shape (N,)
         Not negative; all may be 0.
     prior : Normal
-        What is believed without points; it weighs as `PRIOR_POINTS`.
+        What is believed without points; its mean weighs as `PRIOR_PLACE`, its spread as
+        `PRIOR_POINTS`.
 
     Returns
     -------
     Normal
-        Mean and covariance of the points and of so many believed ones together, which is the
-        posterior mode of the conjugate (normal-inverse-Wishart) prior up to its constants.
+        Mean and covariance of the points and of the believed ones together, which is the posterior
+        mode of the conjugate (normal-inverse-Wishart) prior up to its constants.
     """
-    total = weights.sum() + PRIOR_POINTS
-    mean = (weights @ points + PRIOR_POINTS * prior.mean) / total
+    total = weights.sum()
+    mean = (weights @ points + PRIOR_PLACE * prior.mean) / (total + PRIOR_PLACE)
     apart = points - mean
     moved = prior.mean - mean
     spread = (apart * weights[:, None]).T @ apart
-    spread += PRIOR_POINTS * (prior.spread + np.outer(moved, moved))
-    return Normal(mean, spread / total + _LEAST * np.eye(len(mean)))
+    spread += PRIOR_PLACE * np.outer(moved, moved) + PRIOR_POINTS * prior.spread
+    return Normal(mean, spread / (total + PRIOR_POINTS) + _LEAST * np.eye(len(mean)))

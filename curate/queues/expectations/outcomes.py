@@ -44,8 +44,8 @@ def _is_class(rows: pd.DataFrame) -> pd.Series:
 
 
 def _is_new(rows: pd.DataFrame) -> pd.Series:
-    """Of a class that nobody, or hardly anybody, had labelled when the queue was made."""
-    return _is_class(rows) & (rows["since"] > rows["run_id"])
+    """Of a class that nobody, or hardly anybody, had labelled then; or of the one it was to be."""
+    return _is_class(rows) & ((rows["since"] > rows["run_id"]) | _is_topic(rows))
 
 
 HITS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {

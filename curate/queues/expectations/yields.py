@@ -2,7 +2,7 @@
 
 What a recipe expects stands on what the pool is made of (`makeup`), as labelled images tell. Every
 answer to an image that had none when the model saw it tells how far that is right, and what a queue
-expects is corrected by it.
+expects is corrected by it, most of all for the images that arrived with those.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from curate.core.names import UNKNOWN
-from curate.queues.expectations.logistic import chance_of, log_odds, shift
 from curate.queues.expectations.outcomes import HITS
+from curate.queues.expectations.shifts import Shifts, shifts
 
 KNOTS: NDArray[np.float64] = np.linspace(0, 1, 21, dtype=np.float64)
 """Where a curve from expected to real yields has a value; between two it is straight."""
@@ -55,8 +55,8 @@ def foreseen(
     recipe : str
         Which.
     kinds : DataFrame
-        By image id, known and strange: how likely it is of which kind (`makeup.Makeup.of`). Missing
-        where nobody can say.
+        By image id, known and strange: how likely it is of which kind (`makeup.Makeup.of`), missing
+        where nobody can say; and group (`makeup.groups_of`).
     calibration : Calibration
         What earlier looks came to.
 
@@ -75,7 +75,7 @@ def foreseen(
     return queue.assign(
         known=queue["image_id"].map(kinds["known"]).astype("float64"),
         expected=expected,
-        calibrated=calibration.of(recipe, expected),
+        calibrated=calibration.of(recipe, expected, queue["image_id"].map(kinds["group"])),
     )
 
 
@@ -85,23 +85,23 @@ class Calibration:
 
     Attributes
     ----------
-    right : ndarray, shape (21,)
-        At `KNOTS`: of images that are likely so right, the share that are what they are predicted
-        as.
-    of_class : ndarray, shape (21,)
+    right : Shifts
+        How far off is what is expected of an image to be what it is predicted as.
+    of_class : Shifts
         The same for being of some class at all.
-    curves : dict of str to ndarray
-        By recipe: of looks that were expected to succeed like `KNOTS`, the share that did.
+    curves : dict of str to ndarray, shape (21,)
+        By recipe: of looks that, after this, are expected to succeed like `KNOTS`, the share that
+        did.
     rates : dict of str to float
         By recipe with `FEW` outcomes or more: the share of looks that came to something.
     """
 
-    right: NDArray[np.float64]
-    of_class: NDArray[np.float64]
+    right: Shifts
+    of_class: Shifts
     curves: Mapping[str, NDArray[np.float64]]
     rates: Mapping[str, float]
 
-    def of(self, recipe: str, expected: pd.Series) -> pd.Series:
+    def of(self, recipe: str, expected: pd.Series, groups: pd.Series) -> pd.Series:
         """Correct what a recipe expects.
 
         Parameters
@@ -110,34 +110,38 @@ class Calibration:
             The recipe.
         expected : Series of float
             Between 0 and 1, before any answer; missing where nothing is said.
+        groups : Series of str
+            Which images have shifts in common (`makeup.groups_of`), indexed alike.
 
         Returns
         -------
         Series of float
-            Between 0 and 1, in the same order as `expected` where both are there. A missing value
-            becomes the share of the recipe's looks that came to something, where that is known.
+            Between 0 and 1, within a group in the same order as `expected` where both are there. A
+            missing value becomes the share of the recipe's looks that came to something, where that
+            is known.
         """
-        raw = expected.astype("float64")
-        curve = self.curves.get(recipe, _prior(recipe, self.right, self.of_class))
-        said = pd.Series(np.interp(raw, KNOTS, curve), expected.index, name=expected.name)
-        return said.where(raw.notna(), self.rates.get(recipe, float("nan")))
+        moved = _moved(recipe, expected.astype("float64"), groups, self.right, self.of_class)
+        said = pd.Series(
+            np.interp(moved, KNOTS, self.curves.get(recipe, KNOTS)), moved.index, name=expected.name
+        )
+        return said.where(moved.notna(), self.rates.get(recipe, float("nan")))
 
 
 def fitted(outcomes: pd.DataFrame, checked: pd.DataFrame) -> Calibration:
     """Learn what looks come to.
 
-    All answers shift the odds of all chances (`logistic.shift`), so that few tell much of all, and
-    what is nearly certain stays so. From there starts the curve of a recipe that promises a class,
-    an error of the model, junk or any class; that of others, from what it expects. Near each
-    outcome of its own it moves towards what came of it: by the mean of (hit − believed) of the
-    outcomes around, shrunk as if `PRIOR_LOOKS` more looks had gone as believed (the posterior mean
-    of a normal mean with a normal prior). Then neighbours that do not rise are pooled (isotonic
-    regression), as what is likelier never hits less.
+    All answers shift the odds of all chances, most of all in their own group (`shifts`), so that
+    few tell much of all, and what is nearly certain stays so. From there starts the curve of a
+    recipe that promises a class, an error of the model, junk or any class; that of others, from
+    what it expects. Near each outcome of its own it moves towards what came of it: by the mean of
+    (hit − believed) of the outcomes around, shrunk as if `PRIOR_LOOKS` more looks had gone as
+    believed (the posterior mean of a normal mean with a normal prior). Then neighbours that do not
+    rise are pooled (isotonic regression), as what is likelier never hits less.
 
     Parameters
     ----------
     outcomes : DataFrame
-        `OUTCOME_COLUMNS`; the order of rows does not matter.
+        `OUTCOME_COLUMNS` and group; the order of rows does not matter.
     checked : DataFrame
         As `checked` gives it.
 
@@ -146,13 +150,13 @@ def fitted(outcomes: pd.DataFrame, checked: pd.DataFrame) -> Calibration:
     Calibration
         Without outcomes, it changes nothing.
     """
-    right = _bent(checked["chance"], checked["right"])
-    of_class = _bent(1 - checked["strange"], checked["of_class"])
+    right = shifts(checked["chance"], checked["right"], checked["group"])
+    of_class = shifts(1 - checked["strange"], checked["of_class"], checked["group"])
     curves, rates = {}, {}
     for name, rows in outcomes.groupby("recipe"):
         recipe = str(name)
-        prior = _prior(recipe, right, of_class)
-        curves[recipe] = _learnt(prior, rows["expected"], rows["hit"])
+        believed = _moved(recipe, rows["expected"], rows["group"], right, of_class)
+        curves[recipe] = _learnt(believed, rows["hit"])
         if len(rows) >= FEW:
             rates[recipe] = float(rows["hit"].mean())
     return Calibration(right, of_class, curves, rates)
@@ -166,13 +170,13 @@ def checked(candidates: pd.DataFrame, chances: pd.DataFrame) -> pd.DataFrame:
     candidates : DataFrame
         `CANDIDATE_COLUMNS`, also of labelled and rejected images.
     chances : DataFrame
-        Indexed like these: right and strange (`makeup.Makeup.of`).
+        Indexed like these: right and strange (`makeup.Makeup.of`), and group.
 
     Returns
     -------
     DataFrame
         chance (that the image shows what is predicted), strange, right (whether the answer is the
-        class that was predicted), of_class (whether it is any class).
+        class that was predicted), of_class (whether it is any class), group.
     """
     later = candidates["label_run"] > candidates["run_id"]
     refused = candidates["rejected"].fillna(False).astype(bool)
@@ -187,44 +191,35 @@ def checked(candidates: pd.DataFrame, chances: pd.DataFrame) -> pd.DataFrame:
             "strange": said["strange"].astype("float64"),
             "right": right.astype(bool),
             "of_class": of_class.astype(bool),
+            "group": said["group"],
         }
     )
 
 
-def _prior(
-    recipe: str, right: NDArray[np.float64], of_class: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Give what is believed of a recipe before it has outcomes of its own."""
+def _moved(
+    recipe: str, expected: pd.Series, groups: pd.Series, right: Shifts, of_class: Shifts
+) -> pd.Series:
+    """Give what is believed of looks by all answers, before the recipe has outcomes of its own."""
     if recipe in PROMISES_CLASS:
-        return right
+        return right.of(expected, groups)
     if recipe in PROMISES_FAULT:
-        # Wrong where it is not right: the same curve, seen from the other end.
-        return 1 - right[::-1]
+        # Wrong where it is not right.
+        return 1 - right.of(1 - expected, groups)
     if recipe in PROMISES_JUNK:
-        return 1 - of_class[::-1]
-    return KNOTS if recipe in HITS else of_class
+        return 1 - of_class.of(1 - expected, groups)
+    return expected if recipe in HITS else of_class.of(expected, groups)
 
 
-def _bent(chance: pd.Series, hit: pd.Series) -> NDArray[np.float64]:
-    """Give the curve that all answers make of chances, at `KNOTS`."""
-    there = chance.notna().to_numpy()
-    x, y = chance.to_numpy("float64")[there], hit.to_numpy("float64")[there]
-    # Sums of floats depend on their order, and the order of rows must not matter.
-    order = np.lexsort((y, x))
-    return chance_of(log_odds(KNOTS) + shift(x[order], y[order] > 0))
-
-
-def _learnt(prior: NDArray[np.float64], expected: pd.Series, hit: pd.Series) -> NDArray[np.float64]:
-    there = expected.notna().to_numpy()
-    x = expected.to_numpy("float64")[there]
+def _learnt(believed: pd.Series, hit: pd.Series) -> NDArray[np.float64]:
+    there = believed.notna().to_numpy()
+    x = believed.to_numpy("float64")[there]
     y = hit.to_numpy("float64")[there]
     # Sums of floats depend on their order, and the order of rows must not matter.
     order = np.lexsort((y, x))
     x, y = x[order], y[order]
     near = np.exp(-0.5 * ((KNOTS[:, None] - x) / WIDTH) ** 2)
     weight = PRIOR_LOOKS + near.sum(axis=1)
-    moved = prior + near @ (y - np.interp(x, KNOTS, prior)) / weight
-    return np.clip(monotone(moved, weight), 0, 1)
+    return np.clip(monotone(KNOTS + near @ (y - x) / weight, weight), 0, 1)
 
 
 def monotone(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -117,6 +117,7 @@ def foremost(
     where: str = "",
     values: Sequence[object] = (),
     topic: str = "predicted",
+    order: str = "",
 ) -> tuple[str, list[object]]:
     """Say in SQL what `choose` takes of a queue whose order SQL knows.
 
@@ -135,6 +136,9 @@ def foremost(
         Of `where`.
     topic : str
         The topic of an image; where a recipe has none, its predicted class.
+    order : str
+        What orders as `key` does, where that is a column: DuckDB then leaves whole blocks unread,
+        as it cannot do with an expression.
 
     Returns
     -------
@@ -149,16 +153,17 @@ def foremost(
         conditions.append(f"place NOT IN (SELECT place {alike} QUALIFY {later})")
         bound += values
     if filters.per_class is not None:
-        each = min(filters.per_class, _MOST_OF_A_TOPIC)
+        each = min(filters.per_class, MOST - 1)
         few = f"SELECT unnest(arg_min(place, ({key}, number), {each})) FROM candidates {join}"
         conditions = [f"place IN ({few} WHERE {' AND '.join(conditions)} GROUP BY {topic})"]
     before = f"{sorting(filters)} NULLS LAST, " if sorting(filters) else ""
-    tail = f"{join} WHERE {' AND '.join(conditions)} ORDER BY {before}{key}, number LIMIT ?"
+    rank = f"{before}{order or key}, number"
+    tail = f"{join} WHERE {' AND '.join(conditions)} ORDER BY {rank} LIMIT ?"
     return tail, [*bound, reach(filters)]
 
 
-_MOST_OF_A_TOPIC = 999_999
-"""What DuckDB can gather at most; no queue holds so many."""
+MOST = 1_000_000
+"""DuckDB gathers fewer than so many of a group; no queue holds so many."""
 
 
 def reach(filters: Filters) -> int:
@@ -167,15 +172,10 @@ def reach(filters: Filters) -> int:
 
 
 def sorting(filters: Filters) -> str:
-    """Say in SQL by what `choose` sorts whatever a queue holds; '' where the recipe's order stays.
-
-    A measure that could not be taken may be NaN, which DuckDB would sort as a number.
-    """
+    """Say in SQL by what `choose` sorts a queue; '' where the order of the recipe stays."""
     if not filters.sort or filters.diverse:
         return ""
     column = filters.sort.removeprefix("-")
-    if column not in ("taken", "path"):
-        column = f"nullif({column}::DOUBLE, 'nan'::DOUBLE)"
     return f"{column} {'DESC' if filters.sort.startswith('-') else 'ASC'}"
 
 

@@ -9,6 +9,8 @@ import pandas as pd
 import pyarrow as pa
 
 from curate.queues.filters.filters import Filters
+from curate.queues.index.foremost import FOUND
+from curate.queues.index.gathered import OF_ROW
 from curate.queues.recipe import CANDIDATE_COLUMNS, LABELLED_COLUMNS
 
 MOST_REJECTED = 2000
@@ -19,8 +21,6 @@ def _quoted(names: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-_NAMES = _quoted(CANDIDATE_COLUMNS)
-
 # Two steps: which rows, from the few columns that the question is about; then all columns of those.
 _WHICH = """
 CREATE OR REPLACE TEMP TABLE chosen AS
@@ -29,9 +29,9 @@ SELECT * EXCLUDE ({names}, alone, pair, number) FROM (SELECT * FROM candidates {
 """
 _ROWS = f"""
 WITH found AS (
-    SELECT {_NAMES}, rowid AS place FROM kept.rows WHERE rowid IN (SELECT place FROM chosen)
+    {FOUND}
     UNION ALL
-    SELECT {_NAMES}, -1 - rowid FROM fresh WHERE -1 - rowid IN (SELECT place FROM chosen)
+    SELECT {OF_ROW}, -1 - rowid FROM fresh WHERE -1 - rowid IN (SELECT place FROM chosen)
 )
 SELECT found.* EXCLUDE (place), chosen.* EXCLUDE (place)
 FROM found JOIN chosen ON chosen.place = found.place
@@ -67,7 +67,9 @@ def candidates(
     conditions, values = filters.conditions()
     tail, more = narrowed
     which = _WHICH.format(
-        names=_NAMES, conditions=" AND ".join(conditions) or "true", narrowed=tail
+        names=_quoted(CANDIDATE_COLUMNS),
+        conditions=" AND ".join(conditions) or "true",
+        narrowed=tail,
     )
     answering.execute(which, [*values, *more])
     return answering.execute(_ROWS).df()

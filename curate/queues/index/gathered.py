@@ -36,6 +36,12 @@ DECIDED = {
 USUAL = {"origin": "'real'", "split": "''", "rejected": "false"}
 """What decided columns hold of an image that nobody decided on, where that is not missing."""
 
+OF_ROW = ", ".join(
+    'coalesce("group", image_id) AS "group"' if name == "group" else f'"{name}"'
+    for name in CANDIDATE_COLUMNS
+)
+"""Columns of candidates, of a row: one without a group is a group of its own."""
+
 ORDER = "label_run IS NULL, alone, floor(least(score, 1) * 8), predicted, score, image_id"
 """How rows lie: whoever asks for few of them then reads few blocks of the file.
 
@@ -115,7 +121,8 @@ QUALIFY row_number() OVER (PARTITION BY image_id ORDER BY run_id DESC, path DESC
 _ROWS = """
 CREATE TABLE {target} AS
 SELECT * FROM (
-WITH look AS (SELECT image_id, {measures} FROM looks GROUP BY image_id),
+WITH told AS (SELECT image_id, {looked} FROM looks),
+look AS (SELECT image_id, {measures} FROM told GROUP BY image_id),
 class AS (
     SELECT name, row_number() OVER (ORDER BY name) AS class_number
     FROM (SELECT predicted AS name FROM said UNION SELECT second FROM said) WHERE name IS NOT NULL
@@ -155,7 +162,7 @@ def gather(
     answering : DuckDBPyConnection
         With the views `predictions` and `looks`; the tables on the way are made in it too.
     target : str
-        The table to make: `CANDIDATE_COLUMNS`; `alone`, whether the image is alike to no other;
+        The table to make: what makes up `OF_ROW`; `alone`, whether the image is alike to no other;
         `pair`, a number for the two best classes, in either order; `number` (see `NUMBER`);
         `there`, whether the image is a candidate (it can be read, and was not made of one that
         cannot be used).
@@ -175,6 +182,7 @@ def gather(
     answering.execute(
         _ROWS.format(
             target=target,
+            looked=", ".join(map(_missing, MEASURES)),
             measures=", ".join(f"any_value({name}) AS {name}" for name in MEASURES),
             columns=", ".join(_from(name) for name in CANDIDATE_COLUMNS),
             number=NUMBER.format("said.image_id"),
@@ -185,7 +193,7 @@ def gather(
 
 def gather_said(answering: duckdb.DuckDBPyConnection, name: str, run_ids: Sequence[int]) -> None:
     """Make a table of what one model said, one row an image, of the view `predictions`."""
-    columns = ", ".join(("image_id", *PREDICTION_COLUMNS, "run_id"))
+    columns = ", ".join(map(_missing, ("image_id", *PREDICTION_COLUMNS, "run_id")))
     answering.execute(_SAID.format(name=name, runs=list(run_ids), columns=columns))
 
 
@@ -312,10 +320,16 @@ def _put(answering: duckdb.DuckDBPyConnection, name: str, batch: pa.Table) -> No
     answering.unregister("batch")
 
 
+def _missing(name: str) -> str:
+    """Make NULL of a measure that is not a number: DuckDB would sort that above all others."""
+    texts = ("image_id", "predicted", "second", "run_id", "camera")
+    return name if name in texts else f"nullif({name}, 'nan'::FLOAT) AS {name}"
+
+
 def _from(name: str) -> str:
     """Say where a column of candidates comes from."""
     if name == "group":
-        return 'coalesce(ties.tie, said.image_id) AS "group"'
+        return 'ties.tie AS "group"'
     if name in USUAL:
         return f"coalesce(decided.{name}, {USUAL[name]}) AS {name}"
     sources = {

@@ -20,9 +20,9 @@ from pathlib import Path
 import duckdb
 from sqlalchemy import Connection, func, select
 
-from curate import engine
 from curate.core.errors import LibraryError
 from curate.queues.index import overlaid
+from curate.queues.index.foremost import keep_foremost
 from curate.queues.index.gathered import gather, parents_of
 from curate.queues.index.ground import digest, ground, last_decision
 from curate.queues.index.making import NEW, making, quoted
@@ -40,10 +40,14 @@ BUILDING = "2GB"
 ASKING = "1GB"
 """What DuckDB keeps in memory; the rest lies on the disk."""
 
+BLOCK = 1 << 16
+"""Bytes that are read at once. A queue shows few images, which may lie anywhere: with the 256 KiB
+that is usual it would read all of the file for them."""
+
 MODELS = 3
 """Of so many models the index is kept."""
 
-_FORMAT = 3
+_FORMAT = 4
 _STALE_SECONDS = 3600.0
 """What a process was making and has not touched for so long is garbage."""
 
@@ -105,6 +109,7 @@ def asked(
             gather(library, answering, "kept.rows", run_ids, state.seq)
             keep_totals(answering)
             keep_sample(answering)
+            keep_foremost(answering, 0)
             overlaid.lay_nothing(answering)
             overlaid.show(answering)
             yield answering
@@ -190,6 +195,8 @@ def _build(library: Library, run_ids: Sequence[int], state: _State) -> None:
 
 
 def _fill(library: Library, made: Path, run_ids: Sequence[int], state: _State) -> None:
+    from curate import engine  # most questions find an index, and it takes long to import
+
     with (
         views.asked(library, "predictions", "looks") as answering,
         engine.progress("Indexing what the model said", None, "rows") as advance,
@@ -197,12 +204,13 @@ def _fill(library: Library, made: Path, run_ids: Sequence[int], state: _State) -
         answering.execute(f"SET memory_limit = '{BUILDING}'")
         answering.execute("SET temp_directory = ?", [str(made.parent / "spilled")])
         answering.execute("SET preserve_insertion_order = false")
-        answering.execute(f"ATTACH '{quoted(made)}' AS kept")
+        answering.execute(f"ATTACH '{quoted(made)}' AS kept (BLOCK_SIZE {BLOCK})")
         answering.execute(f"ATTACH '{quoted(made.parent / 'staged')}' AS staged")
         answering.execute("SET search_path = 'staged.main,memory.main'")
         gather(library, answering, "kept.rows", run_ids, state.seq, advance)
         keep_totals(answering)
         keep_sample(answering)
+        keep_foremost(answering)
         kin = [
             (child, parent)
             for child, value, detail in answering.execute(

@@ -18,7 +18,14 @@ import pyarrow.parquet as pq
 from sqlalchemy import Connection, select
 
 from curate.core.files import write_whole
-from curate.queues.index.gathered import DECIDED, NUMBER, USUAL, gather_decided, parents_of
+from curate.queues.index.gathered import (
+    DECIDED,
+    NUMBER,
+    OF_ROW,
+    USUAL,
+    gather_decided,
+    parents_of,
+)
 from curate.queues.index.totals import WAITS
 from curate.queues.recipe import CANDIDATE_COLUMNS
 from curate.store import facts, schema
@@ -98,7 +105,7 @@ def lay_nothing(answering: duckdb.DuckDBPyConnection) -> None:
 
 def show(answering: duckdb.DuckDBPyConnection) -> None:
     """Make the view `everything` of the rows of the index and of those laid over it."""
-    columns = ", ".join(f'"{name}"' for name in (*CANDIDATE_COLUMNS, "alone", "pair", "number"))
+    columns = f"{OF_ROW}, alone, pair, number"
     (laid,) = _one(answering, "SELECT count(*) FROM fresh")
     query = f"SELECT {columns}, rowid AS place FROM kept.rows WHERE there"
     if laid:
@@ -220,7 +227,7 @@ def _read(answering: duckdb.DuckDBPyConnection, index: Index, until: int) -> int
         if known > until:
             continue
         try:
-            rows = pq.read_table(path)
+            rows = pq.ParquetFile(path).read()
         except (OSError, pa.ArrowInvalid):
             # Another process has just put a newer one in its place.
             continue

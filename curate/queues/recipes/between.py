@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from curate.core.names import UNKNOWN
+from curate.queues.filters.choosing import MOST as MOST_OF_A_TOPIC
 from curate.queues.filters.choosing import among_first, reach, sorting
 from curate.queues.recipe import CLOSE, Aim
 from curate.queues.recipes.hiding import directions_of, nearer
@@ -59,6 +60,7 @@ def narrow(aim: Aim) -> tuple[str, list[object]]:
         sure=sure,
         certain="sure" if each is None else f"sure AND ({_UP_TO}) <= {each}",
         possible="true" if each is None else f"coalesce({_BEFORE}, 0) < {each}",
+        likely="scored" if each is None else _LIKELY.format(min(each, MOST_OF_A_TOPIC - 1)),
         reached=reached,
     )
     return tail, values
@@ -70,6 +72,13 @@ _BEFORE = (
     "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE GROUP)"
 )
 """Of images of a pair, how many come up to this one or its equals, and before them for sure."""
+
+_LIKELY = (
+    "(SELECT scored.* FROM scored JOIN (SELECT pair, list_min(max(worth, {0}) FILTER (sure)) AS "
+    "least, count(*) FILTER (sure) AS firm FROM scored GROUP BY pair) USING (pair) "
+    "WHERE firm < {0} OR worth >= least)"
+)
+"""Without those behind so many that stay: these are most, and need not be put in order."""
 
 _FOREMOST = f"""
 JOIN (
@@ -105,7 +114,7 @@ JOIN (
         FROM close JOIN heard USING (pair)
     ),
     ranked AS (
-        FROM (SELECT *, {{certain}} AS certain, {{possible}} AS possible FROM scored)
+        FROM (SELECT *, {{certain}} AS certain, {{possible}} AS possible FROM {{likely}})
         WHERE possible
     )
     SELECT place AS reached, coalesce(peers, 0) AS peers, told, telling
@@ -121,7 +130,8 @@ def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
     -------
     DataFrame
         Indexed like the candidates: worth, topic, evidence (see `pairs`; missing where only the
-        scores speak for the pair) and strength.
+        scores speak for the pair), strength and nearer (of those in front of another class, how
+        much nearer they are to that one than to any other, by features; missing for others).
     """
     scored = pd.concat([_close(candidates, aim), *_in_front(candidates, aim)])
     # An image may stand between several; it is in the queue for the strongest.
@@ -145,6 +155,7 @@ def _close(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
     scored["evidence"] = evidence.astype(object)
     scored["strength"] = strength.astype("float64")
     scored["worth"] = scored["strength"].fillna(0) - close["margin"]
+    scored["nearer"] = float("nan")
     return scored[(peers >= PAIR_IMAGES) | scored["evidence"].notna()]
 
 
@@ -160,7 +171,7 @@ def _in_front(candidates: pd.DataFrame, aim: Aim) -> list[pd.DataFrame]:
         pair = pair_of(row["hidden"], row["predicted"])
         worth = row["share"] - fits["score"]
         said = {"topic": pair, "evidence": "taken", "strength": row["share"], "worth": worth}
-        scored.append(pd.DataFrame(said, index=fits.index))
+        scored.append(pd.DataFrame({**said, "nearer": near}, index=fits.index))
     return scored
 
 

@@ -17,6 +17,13 @@ def second(chosen: pd.DataFrame, aim: Aim) -> pd.Series:
     return _said(chosen, aim)["second"]
 
 
+def of_some_class(chosen: pd.DataFrame, aim: Aim) -> pd.Series:
+    """Say how likely images show some class, be it of the model or not; missing if nobody can."""
+    if aim.makeup is None:
+        return pd.Series(float("nan"), chosen.index)
+    return 1 - aim.makeup.of(chosen)["strange"]
+
+
 def of_topic(chosen: pd.DataFrame, aim: Aim) -> pd.Series:
     """Say how likely images show their topic: what they are predicted as, or their second class."""
     said = _said(chosen, aim)

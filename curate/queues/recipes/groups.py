@@ -1,4 +1,8 @@
-"""Groups of images that are more like each other than like any class that is known."""
+"""Groups of images that are more like each other than like any class that is known.
+
+Of a class that wants more images, and that no model knows, somebody may have labelled a few. These
+do not stand against a group, they are looked for in it: what is alike to them is more of the class.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ LEAST = 3
 """So many images make a group."""
 
 OFFERED = 50
-"""So many groups are offered at most."""
+"""So many groups without a name are offered at most, and twice as many in all."""
 
 LEAST_GAIN = 1.0
 """Groups that gain less are chance, most often: one in twelve was a new class where it was measured
@@ -31,7 +35,7 @@ are like classes; measured, see docs/discovery.md."""
 
 COLUMNS = (
     *("image_id", "cluster", "similarity", "beyond", "nearest", "nearest_similarity"),
-    *("gain", "classlike", "refused", "likely"),
+    *("gain", "classlike", "refused", "likely", "named", "labelled"),
 )
 
 _BLOCK = 1024
@@ -48,6 +52,7 @@ def clusters(
     known: NDArray[Any],
     weights: NDArray[np.float64] | None = None,
     rejected: NDArray[Any] | None = None,
+    wanted: NDArray[np.bool_] | None = None,
 ) -> pd.DataFrame:
     """Find groups of images that deserve a class of their own.
 
@@ -65,6 +70,10 @@ def clusters(
         How much each image counts in the gain of its group, between 0 and 1; 1 when missing.
     rejected : ndarray of float, shape (R, D), optional
         The features of images that were rejected.
+    wanted : ndarray of bool, shape (M,), optional
+        Which labelled images are of classes that groups may be more of: all of a class, or none.
+        They are not taken as known, unless so many classes are wanted that the others are no more
+        than these: few known classes would keep nothing apart.
 
     Returns
     -------
@@ -75,8 +84,10 @@ def clusters(
         that class), and of the group: gain (the sum of `beyond`, weighted), classlike (how likely
         it is a class and no rubbish, see `likeness`), refused (the share of its images to which a
         rejected one is nearer than any that is labelled), likely (that an image of it is of a class
-        that nobody labelled, by all three). By cluster, the most typical image first. No image is
-        in two groups and no group has fewer than `LEAST` images or gains less than `LEAST_GAIN`.
+        that is not known, by all three; and, where it is named, of this one), named (the wanted
+        class of which most labelled images are in it; '' where none is), labelled (how many these
+        are). By cluster, the most typical image first. No image is in two groups, and no group has
+        fewer than `LEAST` images, labelled ones included, or gains less than `LEAST_GAIN`.
 
     Raises
     ------
@@ -101,34 +112,51 @@ def clusters(
     names, numbers = np.unique(labels.astype(str), return_inverse=True)
     others = known[:0] if rejected is None or not len(rejected) else rejected
     rows, taught, thrown = _whitened(known, numbers, features, known, others)
+    joins = _joining(numbers, wanted)
+    closed = np.unique(numbers[~joins])
     means = np.zeros((len(names), rows.shape[1]), np.float32)
     np.add.at(means, numbers, taught)
-    means = directions(means)[0]
-    at_mean, at_image = _nearest(rows, means), _nearest(rows, taught)[1]
-    refused = _nearest(rows, thrown[thrown.any(axis=1)])[1] > at_image
+    means = directions(means)[0][closed]
+    # Labelled images of wanted classes come behind those of the pool.
+    pool, rows = len(rows), np.concatenate([rows, taught[joins]])
+    counted = np.concatenate([counted, np.ones(int(joins.sum()))])
+    at_mean, at_image = _nearest(rows, means), _nearest(rows, taught[~joins])[1]
     least = np.maximum(at_mean[1], at_image)
+    labelled = np.maximum(at_image, _nearest(rows, taught[joins])[1])
+    refused = _nearest(rows, thrown[thrown.any(axis=1)])[1] > labelled
     classes = likeness.learnt(taught, numbers)
     found = []
-    for members, similarity in _opened(rows, least, directions(features)[1]):
+    for members, similarity in _opened(rows, least, directions(rows)[1], pool):
         beyond = similarity - least[members]
-        middle = directions(rows[members].sum(axis=0, keepdims=True))[0]
         gain = float((beyond * counted[members]).sum())
+        own = members < pool
+        if gain < LEAST_GAIN or not own.any():
+            continue
+        middle = directions(rows[members].sum(axis=0, keepdims=True))[0]
         classlike = classes.of(float(similarity.mean()), float((means @ middle.T).max()))
-        share = float(refused[members].mean())
+        name, of_it, share = _most(names[numbers[joins][members[~own] - pool]])
+        members, similarity, beyond = members[own], similarity[own], beyond[own]
+        away = float(refused[members].mean())
         images = {
             "image_id": image_ids[members],
             "similarity": similarity,
             "beyond": beyond,
-            "nearest": names[at_mean[0][members]],
+            "nearest": names[closed][at_mean[0][members]],
             "nearest_similarity": at_mean[1][members],
         }
-        group = {"gain": gain, "classlike": classlike, "refused": share}
-        likely = _fresh(gain) * classlike * (1 - share)
-        if gain >= LEAST_GAIN:
-            found.append(pd.DataFrame({**images, **group, "likely": likely}))
+        group = {
+            "gain": gain,
+            "classlike": classlike,
+            "refused": away,
+            "likely": _fresh(gain) * classlike * (1 - away) * share,
+            "named": name,
+            "labelled": of_it,
+        }
+        found.append(pd.DataFrame({**images, **group}))
     if not found:
-        floats = dict.fromkeys(COLUMNS[6:], "float64")
-        return pd.DataFrame(columns=list(COLUMNS)).astype({"cluster": "int64", **floats})
+        floats = dict.fromkeys(COLUMNS[6:10], "float64")
+        whole = dict.fromkeys(("cluster", "labelled"), "int64")
+        return pd.DataFrame(columns=list(COLUMNS)).astype({**whole, **floats})
     # Stable: of groups that are equally likely, the one found first comes first.
     found.sort(key=lambda group: -group["likely"].iloc[0])
     numbered = [group.assign(cluster=at) for at, group in enumerate(found, 1)]
@@ -138,6 +166,24 @@ def clusters(
 def _fresh(gain: float) -> float:
     """How likely images of a group with this gain are of no known class, if they are of a class."""
     return gain**2 / (gain**2 + EVEN_GAIN**2)
+
+
+def _joining(numbers: _Ints, wanted: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Say which labelled images may be part of groups."""
+    none = np.zeros(len(numbers), np.bool_)
+    if wanted is None:
+        return none
+    few = len(np.unique(numbers[~wanted])) <= len(np.unique(numbers[wanted]))
+    return none if few else wanted
+
+
+def _most(labels: NDArray[Any]) -> tuple[str, int, float]:
+    """Give the most frequent of some labels, how often it occurs, and its share."""
+    if not len(labels):
+        return "", 0, 1.0
+    names, counts = np.unique(labels, return_counts=True)
+    at = counts.argmax()
+    return str(names[at]), int(counts[at]), float(counts[at] / len(labels))
 
 
 def _whitened(known: NDArray[Any], numbers: _Ints, *several: NDArray[Any]) -> list[_Floats]:
@@ -165,15 +211,19 @@ def _nearest(rows: _Floats, others: _Floats) -> tuple[_Ints, _Floats]:
 
 
 def _opened(
-    rows: _Floats, least: _Floats, usable: NDArray[np.bool_]
+    rows: _Floats, least: _Floats, usable: NDArray[np.bool_], pool: int
 ) -> list[tuple[_Ints, _Floats]]:
-    """Open groups until nothing gains; give the rows of each, the most typical first."""
+    """Open groups until nothing gains; give the rows of each, the most typical first.
+
+    The first so many rows are of the pool; only these choose where a group is opened.
+    """
     votes = _votes(rows, least, usable)
     by_voter = votes.T.tocsr()
-    mass = np.asarray(votes.sum(axis=1)).ravel()
+    mass = np.asarray(votes[:, :pool].sum(axis=1)).ravel()
     left = usable.copy()
     found: list[tuple[_Ints, _Floats]] = []
-    while len(found) < OFFERED:
+    nameless = 0
+    while nameless < OFFERED and len(found) < 2 * OFFERED:
         seed = int(mass.argmax()) if len(mass) else 0
         if not len(mass) or mass[seed] <= 1e-6:
             break
@@ -187,8 +237,9 @@ def _opened(
         else:
             members = members[np.argsort(-similarity[members], kind="stable")]
             found.append((members, similarity[members]))
+            nameless += bool((members < pool).all())
         left[members] = False
-        mass -= np.asarray(by_voter[members].sum(axis=0)).ravel()
+        mass -= np.asarray(by_voter[members[members < pool]].sum(axis=0)).ravel()
         mass[members] = -np.inf
     return found
 

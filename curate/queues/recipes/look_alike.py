@@ -96,8 +96,15 @@ def _hides(row: Mapping[Hashable, Any], label: str, share: float) -> str:
 
 
 def expect(chosen: pd.DataFrame, aim: Aim) -> pd.Series:
-    """How likely it is one of the topic's two classes; of one that the model lacks, unsaid."""
+    """How likely it is one of the topic's two classes.
+
+    Of a class that the model lacks, this is said of images that are nearer to it than to any other
+    class, by features: where these show a class at all, they show it, or the one that hides it.
+    """
     both = chances.right(chosen, aim) + chances.second(chosen, aim)
     own = zip(chosen["predicted"], chosen["second"], strict=True)
     named = [one if pd.isna(other) else pair_of(str(one), str(other)) for one, other in own]
-    return both.clip(upper=1).where(chosen["topic"].to_numpy() == named)
+    said = both.clip(upper=1).where(chosen["topic"].to_numpy() == named)
+    if "nearer" not in chosen:
+        return said
+    return said.where(~(chosen["nearer"] > 0), chances.of_some_class(chosen, aim))

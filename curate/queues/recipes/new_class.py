@@ -5,6 +5,10 @@ most by having a class of their own, and that are like the classes there are. Ju
 what is worse than the labelled images are (blank, dark, blurred) counts less, and so do groups that
 are looser than classes, far from all of them, or near to what was rejected.
 
+Once somebody has named a few okapis, the class is not new any more, but the model does not know it,
+and the others wait in the pool. So the labelled images of a class that the model lacks and that is
+below min-count are looked for in the groups, and a group that holds some is offered as `okapi`.
+
 A look at a few images tells what a group is, so groups take turns: some of the most typical images
 of a group, then some of the next one, and the further images of the likely ones in between.
 """
@@ -22,7 +26,10 @@ from curate.queues.recipes.groups import clusters
 MOST = 10_000
 """So many candidates, those of the highest novelty, are compared with each other."""
 
-PROMISE = "a class that nobody, or hardly anybody, has labelled"
+JOINING = 2_000
+"""So many labelled images, at most, are looked for in groups."""
+
+PROMISE = "a class that nobody, or hardly anybody, has labelled, or the class of the topic"
 
 PORTION = 5
 """So many images of a group come together: enough to see what it is."""
@@ -41,13 +48,13 @@ def narrow(_: Aim) -> tuple[str, list[object]]:
 
 
 def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
-    """How typical an image is of its group; the group is the topic.
+    """How typical an image is of its group; this is the topic, or the class that it is more of.
 
     Returns
     -------
     DataFrame
-        worth (cosine to the mean of the others in the group), topic, and the other columns of
-        `groups.COLUMNS`.
+        worth (cosine to the mean of the others in the group), topic, peers (images of the group),
+        and the other columns of `groups.COLUMNS`.
 
     Raises
     ------
@@ -60,6 +67,10 @@ def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
     )
     pool, features = featured(far.head(MOST), aim)
     labelled, known = named(aim)
+    more = wanted(labelled["label"], aim)
+    each = max(1, JOINING // max(1, labelled.loc[more, "label"].nunique()))
+    some = ~more | (labelled.groupby("label").cumcount() < each).to_numpy()
+    labelled, known, more = labelled[some], known[some], more[some]
     found = clusters(
         pool["image_id"].to_numpy(object),
         features,
@@ -67,10 +78,20 @@ def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
         known,
         good(pool["quality"], labelled["quality"]),
         refused(aim),
+        more,
     )
     found.index = pool.index[pd.Index(pool["image_id"]).get_indexer(found["image_id"])]
-    topics = "new " + found["cluster"].astype(str)
-    return found.assign(worth=found["similarity"], topic=topics).drop(columns="image_id")
+    nameless = found["cluster"].where(found["named"] == "").rank(method="dense")
+    topics = nameless.map("new {:.0f}".format).where(found["named"] == "", found["named"])
+    peers = found.groupby("cluster")["cluster"].transform("size")
+    found = found.assign(worth=found["similarity"], topic=topics.astype(object), peers=peers)
+    return found.drop(columns="image_id")
+
+
+def wanted(labels: pd.Series, aim: Aim) -> NDArray[np.bool_]:
+    """Say which labelled images are of classes below min-count that the model lacks."""
+    short = aim.classes.loc[aim.classes["countable_real"] < aim.min_count, "label"]
+    return labels.isin(set(short) - set(aim.known)).to_numpy(np.bool_)
 
 
 def good(pool: pd.Series, labelled: pd.Series) -> NDArray[np.float64]:
@@ -104,12 +125,14 @@ def select(scored: pd.DataFrame, _: Aim) -> pd.DataFrame:
 def reason(chosen: pd.DataFrame, _: Aim) -> list[str]:
     """Such as ``new 2: 34 images alike (0.71), nearest class wallaby (0.42)``, with cosines.
 
-    What speaks against a group follows, such as ``; little like a class; 60% nearer to rejected
-    images``.
+    Of a class that has labelled images in the group ``okapi: 34 images alike (0.71), and 3
+    labelled so, nearest class giraffe (0.42)``. What speaks against a group follows, such as
+    ``; little like a class; 60% nearer to rejected images``.
     """
     return [
-        f"{row['topic']}: {row['peers']:,} images alike ({row['worth']:.2f}), nearest class "
-        f"{row['nearest']} ({row['nearest_similarity']:.2f})"
+        f"{row['topic']}: {row['peers']:,} images alike ({row['worth']:.2f})"
+        + (f", and {row['labelled']:,} labelled so" if row["labelled"] else "")
+        + f", nearest class {row['nearest']} ({row['nearest_similarity']:.2f})"
         + ("; little like a class" if row["classlike"] < 0.5 else "")
         + (f"; {row['refused']:.0%} nearer to rejected images" if row["refused"] > 0 else "")
         for row in chosen.to_dict("records")
@@ -117,5 +140,5 @@ def reason(chosen: pd.DataFrame, _: Aim) -> list[str]:
 
 
 def expect(chosen: pd.DataFrame, _: Aim) -> pd.Series:
-    """How likely an image is of a class with next to no labels: the same for all of a group."""
+    """How likely an image is of a class with next to no labels, or of the topic: by its group."""
     return chosen["likely"]

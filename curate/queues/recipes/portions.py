@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from curate.queues.filters.choosing import among_first, reach, sorting
+from curate.queues.filters.choosing import MOST, among_first, reach, sorting
 from curate.queues.filters.filters import Filters
 from curate.queues.recipe import CLOSE
 
@@ -66,7 +66,14 @@ def narrowed(lacking: pd.DataFrame, filters: Filters) -> tuple[str, list[object]
     """
     names, each, order = list(lacking.index), filters.per_class, sorting(filters)
     sure = "alone" if filters.one_per_group else "true"
+    # Behind so many that stay, no image of a topic is taken. What is sorted may come from anywhere.
+    most = min(MOST if order else reach(filters), each or MOST)
     tail = _NARROWED.format(
+        least=f"CASE WHEN len(best) = {most} AND (total < wanted OR list_sum(best) >= wanted) "
+        f"THEN best[{most}] END"
+        if most < MOST
+        else "NULL",
+        best=f"max(units, {most}) FILTER ({sure})" if most < MOST else "NULL",
         sorted=order.rpartition(" ")[0] or "NULL",
         sure=sure,
         certain=sure if each is None else f"{sure} AND latest < {each}",
@@ -85,7 +92,8 @@ _UNIT, _SLACK = 1 << 32, 1 << 12
 
 # The image id, which decides between equals, is not read here: an image comes at the earliest
 # after those of more worth, and at the latest after its equals. Images that look alike may drop out
-# later, so only the others (`sure`) count as what fills the queue.
+# later, so only the others (`sure`) count as what fills the queue. What no queue can reach (below
+# `least` of its topic) is added up and not put in order: most images of a large pool.
 _NARROWED = f"""
 JOIN (
     WITH lacking AS (
@@ -103,6 +111,15 @@ JOIN (
         WHERE origin = 'real' AND label IS DISTINCT FROM name AND margin <= ?
             AND predicted NOT IN (SELECT name FROM lacking)
     ),
+    scored AS (
+        SELECT *, floor(worth * {_UNIT} + 0.5)::BIGINT AS units
+        FROM (FROM first UNION ALL FROM near)
+    ),
+    summed AS (
+        SELECT topic, any_value(wanted) AS wanted, count(*) AS peers,
+            sum(units)::BIGINT AS total, {{best}} AS best
+        FROM scored GROUP BY topic
+    ),
     placed AS (
         SELECT *, row_number() OVER ordered AS nth, rank() OVER ordered - 1 AS earliest,
             count(*) OVER (ordered RANGE UNBOUNDED PRECEDING) - 1 AS latest,
@@ -111,22 +128,18 @@ JOIN (
                 ordered RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE GROUP
             ) AS before,
             {{nth}} AS before_it
-        FROM (
-            SELECT *, floor(worth * {_UNIT} + 0.5)::BIGINT AS units
-            FROM (FROM first UNION ALL FROM near)
-        )
+        FROM scored JOIN (SELECT topic, peers, total, {{least}} AS least FROM summed) USING (topic)
+        WHERE units >= coalesce(least, units)
         WINDOW ordered AS (PARTITION BY topic ORDER BY worth DESC)
     ),
-    summed AS (
-        SELECT topic, count(*) AS peers, sum(units)::BIGINT AS total,
-            min(nth) FILTER (WHERE covered >= wanted) AS looks
-        FROM placed GROUP BY topic
+    portioned AS (
+        SELECT topic, min(nth) FILTER (WHERE covered >= wanted) AS looks FROM placed GROUP BY topic
     ),
     parted AS (
         SELECT place, peers, total, looks, before_it, sorted, {{certain}} AS certain,
             earliest // coalesce(looks, peers) AS soonest,
             latest // coalesce(looks, peers) AS portion
-        FROM placed JOIN summed USING (topic) WHERE {{possible}}
+        FROM placed JOIN portioned USING (topic) WHERE {{possible}}
     ),
     filled AS (
         SELECT portion, sum(count(*)) OVER (ORDER BY portion) AS images

@@ -10,7 +10,7 @@ from curate.queues.recipe import Aim
 
 def narrow(aim: Aim) -> tuple[str, list[object]]:
     """Only as many as are wanted."""
-    return foremost("coalesce(-arrived, 0)", aim.filters)
+    return foremost("coalesce(-arrived, 0)", aim.filters, order="arrived DESC NULLS LAST")
 
 
 def score(candidates: pd.DataFrame, _: Aim) -> pd.DataFrame:

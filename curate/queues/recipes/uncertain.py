@@ -48,9 +48,8 @@ def recipe(
 
 
 def _narrow(column: str, sign: int, aim: Aim) -> tuple[str, list[object]]:
-    # To DuckDB, what is not a number is the largest of all.
-    measure = f"nullif({column}, 'nan'::DOUBLE)"
-    return foremost(f"coalesce({-sign} * {measure}, 'inf'::DOUBLE)", aim.filters)
+    order = f"{column} {'DESC' if sign > 0 else 'ASC'} NULLS LAST"
+    return foremost(f"coalesce({-sign} * {column}, 'inf'::DOUBLE)", aim.filters, order=order)
 
 
 def _score(column: str, sign: int, candidates: pd.DataFrame, _: Aim) -> pd.DataFrame:

@@ -14,16 +14,44 @@ from __future__ import annotations
 
 import pandas as pd
 
-from curate.core.names import UNKNOWN
 from curate.queues.expectations.mislabelled import mislabelled
+from curate.queues.filters.choosing import foremost
 from curate.queues.recipe import Aim
 
 PROMISE = "another label than it has"
 
 
-def narrow(_: Aim) -> tuple[str, list[object]]:
-    """Only images whose label is not what is predicted."""
-    return "WHERE label <> predicted AND label <> ?", [UNKNOWN]
+def narrow(aim: Aim) -> tuple[str, list[object]]:
+    """Only what can be chosen."""
+    assert aim.labelled is not None  # the recipe needs it
+    known = thresholds(aim.labelled)
+    values = [[*known.index.get_level_values(at)] for at in ("label", "seen")]
+    return foremost(
+        f"-({_AGAINST})",
+        aim.filters,
+        where=_DENIED,
+        values=[*values, [*known], [*aim.known]],
+        topic="label",
+    )
+
+
+_DENIED = """
+place IN (
+    SELECT place FROM candidates JOIN (
+        SELECT unnest(?::VARCHAR[]) AS name, unnest(?::BOOLEAN[]) AS seen,
+            unnest(?::DOUBLE[]) AS required
+    ) ON name = predicted AND seen = (split = 'train')
+    WHERE label IS NOT NULL AND label <> predicted AND score >= required
+        AND label IN (SELECT unnest(?::VARCHAR[]))
+)
+"""
+# As `score` says it.
+_SECOND = "coalesce(second_score, 0)"
+_AGAINST = f"""
+(score - CASE WHEN label = second THEN {_SECOND}
+    ELSE least({_SECOND}, greatest(1 - score - {_SECOND}, 0)) END)
+* CASE WHEN split = 'train' THEN 0.5::DOUBLE ELSE 1::DOUBLE END
+"""
 
 
 def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
@@ -91,5 +119,4 @@ def expect(chosen: pd.DataFrame, aim: Aim) -> pd.Series:
     assert aim.labelled is not None  # the recipe needs it
     kept = ~aim.labelled["rejected"].astype(bool)
     known = aim.labelled[aim.labelled["label"].isin(aim.known) & kept]
-    sure = known["score"] >= required(known, thresholds(aim.labelled))
-    return chosen["image_id"].map(mislabelled(known, sure)).astype("float64")
+    return chosen["image_id"].map(mislabelled(known)).astype("float64")

@@ -54,6 +54,16 @@ def test_a_line_is_the_mode_however_sure_the_model_was(
     assert (left * odds).sum() == pytest.approx(slope - 1, abs=1e-4)
 
 
+@laws
+@given(st.integers(0, 99), st.integers(1, 60))
+def test_a_weight_is_so_many_of_the_same(seed: int, number: int) -> None:
+    dice = np.random.default_rng(seed)
+    odds, hit = dice.normal(0, 2, number), dice.uniform(size=number) < 0.7
+    times = dice.integers(0, 4, number)
+    weighed = line(odds, hit, times.astype(np.float64))
+    assert weighed == pytest.approx(line(np.repeat(odds, times), np.repeat(hit, times)), abs=1e-6)
+
+
 def test_without_hits_or_misses_nothing_changes_and_with_one_kind_little() -> None:
     none, never = np.array([]), np.zeros(20, bool)
     assert shift(none, none > 0) == 0

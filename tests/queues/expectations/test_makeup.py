@@ -95,16 +95,55 @@ def test_it_finds_how_many_images_are_of_each_kind(numbers: tuple[int, int, int]
     assert pool["right"].mean() == pytest.approx(right, abs=0.08)
 
 
-def test_a_broad_lacking_kind_does_not_take_the_strange_images() -> None:
-    # Classes that lie far apart, so that what lies between them might be one of them.
+def broad(number: int) -> pd.DataFrame:
+    """A pool in which `number` images are strange, and what is labelled of classes far apart.
+
+    What lies between these classes might be one of them.
+    """
     near = images("near", 45, 1.5, 0.7, -3.5, label="okapi", label_run=1.0, truth="okapi")
     far = images("far", 15, -2.0, 1.6, 0.5, label="okapi", label_run=1.0, truth="okapi")
-    junk = strange("s", 400, arrived=2)
-    table = [labelled("h", 300), near, far, known("p", 900), lacking("q", 250), junk]
-    pool = found(pd.concat(table, ignore_index=True))[1]
+    others = lacking("q", 650 if number > 500 else 250)
+    table = [labelled("h", 300), near, far, known("p", 900), others]
+    return pd.concat([*table, strange("s", number, arrived=2)], ignore_index=True)
+
+
+@pytest.mark.parametrize("number", [400, 800])
+def test_a_broad_lacking_kind_does_not_take_the_strange_images(number: int) -> None:
+    pool = found(broad(number))[1]
 
     assert pool.loc[pool["truth"] == "rejected", "strange"].mean() > 0.8
     assert pool.loc[pool["truth"] != "rejected", "strange"].mean() < 0.2
+
+
+def test_nor_do_strange_images_take_those_of_classes_that_a_broad_kind_stands_for() -> None:
+    """They do where the search begins with what looks least like the known and the lacking."""
+    pool = found(broad(800))[1]
+
+    assert pool.loc[pool["truth"] == "okapi", "strange"].mean() < 0.1
+
+
+@pytest.mark.parametrize("far", [1.0, 2.0, 3.0])
+def test_a_small_kind_far_off_is_not_taken_for_strange(far: float) -> None:
+    """A few dozen labelled images tell where lacking classes lie, however far from the known."""
+    there = {"odds": -far, "novelty": 0.8 + 0.8 * far, "energy": -2.5 + far}
+    okapi = images("far", 100, **there, truth="okapi")
+    taught = images("t", 32, **there, label="okapi", label_run=1.0, truth="okapi")
+    junk = images("s", 60, -3 - far, 2 + 0.5 * far, 1 + far, truth="rejected")
+    table = [labelled("h", 100), taught, known("p", 280), okapi, junk]
+    made, pool = found(pd.concat(table, ignore_index=True))
+
+    assert pool.loc[pool["truth"] == "okapi", "strange"].mean() < 0.1
+    assert pool.loc[pool["truth"] == "rejected", "strange"].mean() > 0.9
+    assert made.usual == pytest.approx([280 / 440, 100 / 440, 60 / 440], abs=0.05)
+
+
+@pytest.mark.parametrize("harder", [0.0, 0.3])
+def test_a_pool_of_known_images_is_known_though_they_are_somewhat_harder(harder: float) -> None:
+    pool = images("p", 800, 2.0 - harder, 0.5, -4.0, truth="kudu")
+    pool = found(pd.concat([drawn(0, 0, 0), pool], ignore_index=True))[1]
+
+    assert pool["strange"].mean() < 0.1
+    assert pool["known"].mean() > 0.85
 
 
 def test_a_look_that_most_images_lack_is_not_looked_at() -> None:

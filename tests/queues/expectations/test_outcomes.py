@@ -83,6 +83,18 @@ def test_a_new_class_is_one_that_nobody_had_labelled_when_it_was_offered() -> No
     assert not outcomes(offered, given)["hit"].any()
 
 
+def test_more_of_a_class_that_has_a_name_is_what_was_promised_under_this_name() -> None:
+    offered = pd.concat(
+        [
+            offer(3, "new-class", "a", "b", topic="okapi"),
+            offer(3, "new-class", "c", topic="new 1"),
+        ]
+    )
+    given = answers((4, "a", "okapi"), (4, "b", "zebra"), (4, "c", "okapi"))
+    found = outcomes(offered, given, {"okapi": 2, "zebra": 1}).set_index("image_id")["hit"]
+    assert found.to_dict() == {"a": True, "b": False, "c": False}
+
+
 def test_only_what_was_said_after_the_offer_is_an_outcome() -> None:
     offered = offer(5, "random", "before", "same", "after", "taken back", "never")
     said = answers(

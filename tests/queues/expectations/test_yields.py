@@ -22,7 +22,7 @@ from curate.queues.expectations.yields import (
 )
 
 laws = settings(max_examples=20, deadline=None)
-NOBODY = pd.DataFrame({"chance": [], "strange": [], "right": [], "of_class": []}, dtype="float64")
+NOBODY = pd.DataFrame(columns=["chance", "strange", "right", "of_class", "group"], dtype="float64")
 """What was checked of nothing."""
 
 EXPECTED = pd.Series(np.linspace(0, 1, 57))
@@ -46,7 +46,7 @@ def looks(recipe: str, expected: list[float], hits: list[bool], **changed: Any) 
     table = table.assign(
         **values, position=1, score=table["expected"], calibrated=table["expected"]
     )
-    return table.assign(**changed)[list(OUTCOME_COLUMNS)]
+    return table.assign(**changed)[list(OUTCOME_COLUMNS)].assign(group="1")
 
 
 @st.composite
@@ -70,17 +70,22 @@ def learnt_of(table: pd.DataFrame, rows: pd.DataFrame = NOBODY) -> Calibration:
     return fitted(table, rows)
 
 
+def said_of(learnt: Calibration, recipe: str, expected: pd.Series, group: str = "1") -> pd.Series:
+    """What is expected of images of one group."""
+    return learnt.of(recipe, expected, pd.Series(group, expected.index))
+
+
 def answered(chance: list[float], right: list[bool], strange: float = 0.0) -> pd.DataFrame:
     """Answers to images of the pool: all are of a class."""
     table = pd.DataFrame({"chance": chance, "right": right})
-    return table.assign(strange=strange, of_class=True)
+    return table.assign(strange=strange, of_class=True, group="1")
 
 
 def test_without_outcomes_nothing_is_corrected() -> None:
     learnt = learnt_of(looks("random", [], []))
     for recipe in RECIPES:
-        np.testing.assert_allclose(learnt.of(recipe, EXPECTED), EXPECTED, atol=2e-4)
-        assert learnt.of(recipe, pd.Series([float("nan")])).isna().all()
+        np.testing.assert_allclose(said_of(learnt, recipe, EXPECTED), EXPECTED, atol=2e-4)
+        assert said_of(learnt, recipe, pd.Series([float("nan")])).isna().all()
 
 
 @laws
@@ -90,7 +95,7 @@ def test_what_is_corrected_rises_with_what_was_expected_and_is_a_chance(
 ) -> None:
     learnt = learnt_of(table)
     for recipe in RECIPES:
-        said = learnt.of(recipe, EXPECTED).to_numpy()
+        said = said_of(learnt, recipe, EXPECTED).to_numpy()
         assert (np.diff(said) >= -1e-12).all()
         assert said.min() >= 0
         assert said.max() <= 1
@@ -102,7 +107,10 @@ def test_the_order_of_outcomes_does_not_matter(table: pd.DataFrame, seed: int) -
     shuffled = learnt_of(table.sample(frac=1, random_state=seed))
     learnt = learnt_of(table)
     for recipe in RECIPES:
-        assert learnt.of(recipe, EXPECTED).to_list() == shuffled.of(recipe, EXPECTED).to_list()
+        assert (
+            said_of(learnt, recipe, EXPECTED).to_list()
+            == said_of(shuffled, recipe, EXPECTED).to_list()
+        )
 
 
 @laws
@@ -112,7 +120,9 @@ def test_a_hit_never_lowers_and_a_miss_never_raises(
 ) -> None:
     table = table[table["recipe"] != "random"]
     more = pd.concat([table, looks("random", [at], [right])], ignore_index=True)
-    moved = learnt_of(more).of("random", EXPECTED) - learnt_of(table).of("random", EXPECTED)
+    moved = said_of(learnt_of(more), "random", EXPECTED) - said_of(
+        learnt_of(table), "random", EXPECTED
+    )
 
     assert (moved >= -1e-12).all() if right else (moved <= 1e-12).all()
 
@@ -121,7 +131,7 @@ def test_one_outcome_moves_little_and_ten_move_half_way() -> None:
     at = pd.Series([0.5])
     for number, low, high in ((1, 0.53, 0.56), (10, 0.7, 0.76), (200, 0.95, 1.0)):
         learnt = learnt_of(looks("random", [0.5] * number, [True] * number))
-        assert low < learnt.of("random", at)[0] < high
+        assert low < said_of(learnt, "random", at)[0] < high
 
 
 @pytest.mark.parametrize(
@@ -134,7 +144,7 @@ def test_many_outcomes_come_near_the_truth(truth: Any) -> None:
     learnt = learnt_of(looks("mine", list(expected), list(hits)))
     inside = EXPECTED[(EXPECTED > 0.1) & (EXPECTED < 0.9)]
 
-    assert (learnt.of("mine", inside) - truth(inside)).abs().max() < 0.05
+    assert (said_of(learnt, "mine", inside) - truth(inside)).abs().max() < 0.05
 
 
 def test_answers_shift_what_all_recipes_expect() -> None:
@@ -142,29 +152,47 @@ def test_answers_shift_what_all_recipes_expect() -> None:
     rows = answered([0.8] * 100, [number % 2 == 0 for number in range(100)])
     learnt = learnt_of(looks("random", [], []), rows)
 
-    assert learnt.of("low-count", pd.Series([0.8]))[0] == pytest.approx(0.5, abs=0.06)
+    assert said_of(learnt, "low-count", pd.Series([0.8]))[0] == pytest.approx(0.5, abs=0.06)
     # The model is wrong more often than it was thought.
-    assert learnt.of("uncertain", pd.Series([0.2]))[0] == pytest.approx(0.5, abs=0.06)
+    assert said_of(learnt, "uncertain", pd.Series([0.2]))[0] == pytest.approx(0.5, abs=0.06)
     # All were of a class, so what was taken for one is; what promises neither is not concerned.
-    assert learnt.of("random", pd.Series([0.9]))[0] > 0.9
-    assert learnt.of("low-score", pd.Series([0.1]))[0] < 0.1
-    assert learnt.of("wrong-label", pd.Series([0.8]))[0] == pytest.approx(0.8)
+    assert said_of(learnt, "random", pd.Series([0.9]))[0] > 0.9
+    assert said_of(learnt, "low-score", pd.Series([0.1]))[0] < 0.1
+    assert said_of(learnt, "wrong-label", pd.Series([0.8]))[0] == pytest.approx(0.8)
 
 
 def test_strangers_that_are_of_a_class_are_no_junk() -> None:
     learnt = learnt_of(looks("random", [], []), answered([0.0] * 50, [False] * 50, 0.95))
 
-    assert learnt.of("recent", pd.Series([0.05]))[0] > 0.6
-    assert learnt.of("low-score", pd.Series([0.95]))[0] < 0.4
+    assert said_of(learnt, "recent", pd.Series([0.05]))[0] > 0.6
+    assert said_of(learnt, "low-score", pd.Series([0.95]))[0] < 0.4
+
+
+def test_rubbish_that_came_with_photos_leaves_these_alone() -> None:
+    """Of one arrival all answers were classes, of another none was."""
+    photos, rubbish = (
+        answered([0.5] * 60, [True] * 60, 0.5),
+        answered([0.1] * 20, [False] * 20, 0.9),
+    )
+    rows = pd.concat([photos, rubbish.assign(of_class=False, group="2")], ignore_index=True)
+    learnt = learnt_of(looks("random", [], []), rows)
+    for recipe in ("recent", "diverse"):
+        assert said_of(learnt, recipe, pd.Series([0.5]))[0] > 0.9
+        assert said_of(learnt, recipe, pd.Series([0.1]), "2")[0] < 0.15
+    assert said_of(learnt, "low-score", pd.Series([0.9]), "2")[0] > 0.85
+    assert said_of(learnt, "low-count", pd.Series([0.5]))[0] > 0.9
+    # Of a third nobody knows yet: it may be like the one or the other.
+    new = said_of(learnt, "recent", pd.Series([0.5]), "3")[0]
+    assert said_of(learnt, "recent", pd.Series([0.5]), "2")[0] < new < 0.9
 
 
 def test_few_answers_leave_what_is_nearly_certain() -> None:
     rows = answered([0.5] * 10 + [1.0] * 5, [False] * 10 + [True] * 5)
     learnt = learnt_of(looks("random", [], []), rows)
 
-    assert learnt.of("low-count", pd.Series([0.5]))[0] < 0.35
-    assert learnt.of("low-count", pd.Series([1.0]))[0] > 0.99
-    assert learnt.of("low-count", pd.Series([0.0]))[0] < 0.01
+    assert said_of(learnt, "low-count", pd.Series([0.5]))[0] < 0.35
+    assert said_of(learnt, "low-count", pd.Series([1.0]))[0] > 0.99
+    assert said_of(learnt, "low-count", pd.Series([0.0]))[0] < 0.01
 
 
 def test_a_recipe_s_own_outcomes_come_before_those_of_others() -> None:
@@ -175,19 +203,19 @@ def test_a_recipe_s_own_outcomes_come_before_those_of_others() -> None:
         ],
         ignore_index=True,
     )
-    assert learnt_of(table).of("low-count", pd.Series([0.8]))[0] > 0.9
+    assert said_of(learnt_of(table), "low-count", pd.Series([0.8]))[0] > 0.9
 
 
 def test_a_recipe_that_cannot_say_learns_its_share() -> None:
     silent = [float("nan")] * FEW
     learnt = learnt_of(looks("duplicates", silent, [True] * 3 + [False] * (FEW - 3)))
     asked = pd.Series([float("nan"), 0.5], index=[7, 3], name="expected")
-    said = learnt.of("duplicates", asked)
+    said = said_of(learnt, "duplicates", asked)
 
     assert said.to_list() == [0.3, 0.5]
     assert list(said.index) == [7, 3]
     few = learnt_of(looks("duplicates", silent[1:], [True] * (FEW - 1)))
-    assert few.of("duplicates", asked).isna().to_list() == [True, False]
+    assert said_of(few, "duplicates", asked).isna().to_list() == [True, False]
 
 
 def test_checked_images_were_answered_after_they_were_predicted() -> None:
@@ -202,19 +230,22 @@ def test_checked_images_were_answered_after_they_were_predicted() -> None:
     ]
     table = pd.DataFrame(rows, columns=["image_id", "label_run", "label", "rejected"])
     table = table.assign(run_id=3, predicted="kudu")
-    said = pd.DataFrame({"right": 0.5, "strange": np.linspace(0, 0.6, 7)})
+    said = pd.DataFrame({"right": 0.5, "strange": np.linspace(0, 0.6, 7), "group": list("abcdefg")})
     found = checked(table, said)
 
     assert found["right"].to_list() == [True, False, False, False, False]
     assert found["of_class"].to_list() == [True, True, False, False, False]
     assert found["strange"].to_list() == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
     assert found["chance"].eq(0.5).all()
+    assert found["group"].to_list() == list("abcde")
     assert checked(table.head(0), said.head(0)).empty
 
 
 def test_what_nobody_can_say_is_filled_by_what_is_strange() -> None:
     queue = pd.DataFrame({"image_id": ["a", "b"], "expected": [0.8, float("nan")]})
-    kinds = pd.DataFrame({"known": [0.5, 0.1], "strange": [0.2, 0.7]}, index=["a", "b"])
+    kinds = pd.DataFrame(
+        {"known": [0.5, 0.1], "strange": [0.2, 0.7], "group": ["1", "2"]}, index=["a", "b"]
+    )
     nothing = learnt_of(looks("random", [], []))
 
     nan = float("nan")
@@ -253,4 +284,4 @@ def test_monotone_values_rise_keep_their_mean_and_are_kept_where_they_rise(
 def test_a_calibration_has_a_value_at_every_knot() -> None:
     learnt = learnt_of(looks("mine", [0.5], [True]))
     assert isinstance(learnt, Calibration)
-    assert learnt.right.shape == learnt.curves["mine"].shape == KNOTS.shape
+    assert learnt.curves["mine"].shape == KNOTS.shape

@@ -60,6 +60,19 @@ def test_recipes_expect_what_they_promise() -> None:
     assert np.isnan(unsaid).all()
 
 
+def test_in_front_of_a_class_that_the_model_lacks_what_is_no_rubbish_is_of_the_two() -> None:
+    asked = replace(aim(), makeup=made())
+    hidden = rows().assign(topic="kudu / okapi", nearer=[0.2, -0.1])
+    # Only the first is nearer to okapi than to any other class.
+    near, far = expected("look-alike", hidden, asked)
+    assert near == pytest.approx(0.75)
+    assert np.isnan(far)
+    assert np.isnan(expected("look-alike", hidden.assign(nearer=np.nan), asked)).all()
+    # Where nobody can say what the pool is made of, nobody can say this.
+    assert np.isnan(expected("look-alike", hidden, aim())).all()
+    assert list(chances.of_some_class(rows(), asked)) == pytest.approx([0.75, 0.75])
+
+
 def test_who_is_denied_by_another_model_is_as_often_right_as_held_out_images_were() -> None:
     held = candidates(
         *(

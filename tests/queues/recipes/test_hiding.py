@@ -67,3 +67,12 @@ def test_where_classes_lie_is_asked_once_for_all_hidden_ones(
     queue = compose(RECIPES["look-alike"], pool, asked(**VECTORS))
     assert sorted(queue["topic"]) == ["kudu / quagga", "okapi / zebra"]
     assert len(times) == 1
+
+
+def test_images_between_say_how_much_nearer_they_are_to_what_may_be_hidden() -> None:
+    pool = candidates(said("b", "zebra", 0.5), said("e", "zebra", 0.5))
+    scored = RECIPES["look-alike"].score(pool, asked(**VECTORS))
+
+    assert scored["topic"].tolist() == ["okapi / zebra", "okapi / zebra"]
+    # Of e there are no features.
+    assert scored["nearer"].tolist() == pytest.approx([1, float("nan")], abs=1e-6, nan_ok=True)

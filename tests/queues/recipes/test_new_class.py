@@ -15,6 +15,7 @@ from curate.core.errors import InputError
 from curate.queues.filters.filters import Filters
 from curate.queues.recipe import Aim, Recipe, compose
 from curate.queues.recipes import groups, new_class
+from curate.queues.recipes.featured import FEWEST
 from curate.queues.recipes.groups import COLUMNS, LEAST, LEAST_GAIN, clusters
 from curate.queues.recipes.new_class import PORTION
 
@@ -369,3 +370,120 @@ def test_without_a_label_nothing_is_new() -> None:
 def test_no_candidates_make_an_empty_queue() -> None:
     pool, aim = question(Planted(14))
     assert compose(NEW_CLASS, pool.head(0), aim).empty
+
+
+def somebody_named(
+    planted: Planted, number: int, of: int, label: str = "okapi"
+) -> tuple[pd.DataFrame, Aim]:
+    """The question, after so many images of a new class got a label, which the model lacks."""
+    pool, aim = question(planted)
+    shown = pool[np.array(planted.truth) == of].head(number).assign(label=label)
+    left = pool[~pool["image_id"].isin(shown["image_id"])]
+    known = [f"class {at}" for at in range(16)]
+    there = {"class 0": 60, label: number}
+    return left, replace(
+        aim,
+        classes=counts(**there),
+        known=tuple(known),
+        labelled=pd.concat([aim.labelled, shown], ignore_index=True),
+    )
+
+
+@laws
+@given(seed=seeds, number=st.integers(FEWEST, 8))
+def test_more_of_what_somebody_named_is_offered_by_this_name(seed: int, number: int) -> None:
+    planted = Planted(seed)
+    queue = compose(NEW_CLASS, *somebody_named(planted, number, of=16))
+
+    shows = pd.Series(planted.of(queue["image_id"]))
+    assert sorted(shows) == [16] * (12 - number) + [17] * 8
+    assert set(queue["topic"][shows == 16]) == {"okapi"}
+    assert set(queue["topic"][shows == 17]) == {"new 1"}
+    said = queue["reason"][shows == 16]
+    assert said.str.startswith(f"okapi: {12 - number} images alike (").all()
+    assert said.str.contains(rf"\), and {number} labelled so, nearest class class \d+ \(").all()
+    assert not queue["reason"][shows == 17].str.contains("labelled").any()
+    # It is a class as surely as before.
+    before = compose(NEW_CLASS, *question(planted)).set_index("image_id")["expected"]
+    assert queue["expected"].to_list() == pytest.approx(
+        before[queue["image_id"]].to_list(), abs=0.1
+    )
+
+
+def test_too_few_labels_give_no_name() -> None:
+    queue = compose(NEW_CLASS, *somebody_named(Planted(20), FEWEST - 1, of=16))
+    assert set(queue["topic"]) == {"new 1", "new 2"}
+
+
+@pytest.mark.parametrize("why", ["the model knows it", "it has enough", "all are so"])
+def test_a_class_that_wants_no_more_or_that_others_bring_is_known(why: str) -> None:
+    planted = Planted(21)
+    pool, aim = somebody_named(planted, 8, of=16)
+    if why == "the model knows it":
+        aim = replace(aim, known=(*aim.known, "okapi"))
+    elif why == "it has enough":
+        aim = replace(aim, min_count=8)
+    else:
+        short = {str(name): 8 for name in set(planted.labels)}
+        aim = replace(aim, known=(), classes=counts(**short, okapi=8))
+    queue = compose(NEW_CLASS, pool, aim)
+    assert set(queue["topic"]) == {"new 1"}
+    assert set(planted.of(queue["image_id"])) == {17}
+
+
+def test_a_rejected_image_names_no_group() -> None:
+    pool, aim = somebody_named(Planted(22), 4, of=16)
+    assert aim.labelled is not None
+    away = aim.labelled["rejected"].astype(bool) | (aim.labelled["label"] == "okapi")
+    queue = compose(NEW_CLASS, pool, replace(aim, labelled=aim.labelled.assign(rejected=away)))
+    assert "okapi" not in set(queue["topic"])
+
+
+def test_of_very_many_labelled_images_some_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(new_class, "JOINING", 3)
+    planted = Planted(23)
+    queue = compose(NEW_CLASS, *somebody_named(planted, 6, of=16))
+    named = queue[queue["topic"] == "okapi"]
+    assert planted.of(named["image_id"]) == [16] * 6
+    assert named["reason"].str.contains("and 3 labelled so").all()
+
+
+@laws
+@given(seed=seeds, named=st.tuples(st.integers(0, 4), st.integers(0, 4)))
+def test_a_group_is_named_after_the_class_of_most_labelled_images_in_it(
+    seed: int, named: tuple[int, int]
+) -> None:
+    """Two classes share one middle, so that nothing but their labels tells them apart."""
+    planted = Planted(seed)
+    twelve = np.flatnonzero(planted.truth == 16)
+    labels = np.repeat(["okapi", "zebu"], named)
+    shown, left = (
+        twelve[: len(labels)],
+        np.delete(np.arange(len(planted.ids)), twelve[: sum(named)]),
+    )
+    given_labels = np.concatenate([planted.labels, labels])
+    found = clusters(
+        planted.ids[left],
+        planted.pool[left],
+        given_labels,
+        np.concatenate([planted.known, planted.pool[shown]]),
+        wanted=np.isin(given_labels, ["okapi", "zebu"]),
+    )
+    group = found[[at == 16 for at in planted.of(found["image_id"])]]
+    most = max(named)
+    expected = "okapi" if named[0] == most else "zebu"
+
+    assert len(group) == 12 - sum(named)
+    assert set(group["named"]) == ({expected} if most else {""})
+    assert set(group["labelled"]) == {most}
+    alone = clusters(planted.ids, planted.pool, planted.labels, planted.known)
+    same = alone[[at == 16 for at in planted.of(alone["image_id"])]]["likely"].iloc[0]
+    share = most / sum(named) if most else 1
+    assert group["likely"].iloc[0] == pytest.approx(same * share, abs=0.1)
+    assert not set(found["image_id"]) & set(planted.ids[shown])
+
+
+def test_groups_that_have_a_name_take_no_place_of_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "OFFERED", 1)
+    queue = compose(NEW_CLASS, *somebody_named(Planted(24, new=(14, 8)), 4, of=16))
+    assert set(queue["topic"]) == {"okapi", "new 1"}

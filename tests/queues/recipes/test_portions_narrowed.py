@@ -39,15 +39,30 @@ def test_it_counts_what_it_leaves_out() -> None:
 
     found = narrowed(table, Filters(limit=6))
 
-    # 5 images cover the 2 that are wanted; two portions hold the 6 that the queue has room for.
-    assert list(found["image_id"]) == [f"{n:03d}" for n in range(10)]
+    # 5 images cover the 2 that are wanted; of two portions, the queue has room for the first 6.
+    assert list(found["image_id"]) == [f"{n:03d}" for n in range(6)]
     assert set(found["peers"]) == {100}
     assert set(found["looks"]) == {5}
     assert found["total"][0] / (1 << 32) == pytest.approx(table["score"].sum())
 
 
+def test_a_portion_that_is_larger_than_the_queue_is_counted_all_the_same() -> None:
+    found = narrowed(many(100, 0.5), Filters(limit=2))
+
+    assert list(found["image_id"]) == [f"{n:03d}" for n in range(5)]
+    assert set(found["looks"]) == {5}
+
+
+def test_equals_of_the_last_that_can_be_reached_come_too() -> None:
+    table = candidates(*(said(f"{n:03d}", "gazelle", 1 - n // 5 / 10) for n in range(30)))
+
+    found = narrowed(table, Filters(limit=6))
+
+    assert list(found["image_id"]) == [f"{n:03d}" for n in range(10)]
+
+
 def test_a_class_with_too_few_candidates_is_one_portion() -> None:
-    found = narrowed(many(3, 0.5), Filters(limit=1))
+    found = narrowed(many(3, 0.5), Filters(limit=3))
 
     assert len(found) == 3
     assert found["looks"].isna().all()
