@@ -9,6 +9,7 @@ import typer
 
 from curate.cli.options import (
     BatchSize,
+    Classes,
     CsvOption,
     Device,
     JsonOption,
@@ -57,12 +58,7 @@ def bulk_id(
             show_default=False,
         ),
     ] = None,
-    classes: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Its class names, one a line, in order.", show_default=False
-        ),
-    ] = None,
+    classes: Classes = None,
     other_classes: Annotated[
         bool,
         typer.Option(

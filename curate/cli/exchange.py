@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.cli.options import JsonOption, LibraryOption
-from curate.cli.show import Arch, Classes
+from curate.cli.options import Classes, JsonOption, LibraryOption, NewClass
+from curate.cli.show import Arch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,12 +116,7 @@ def import_(
             show_default=False,
         ),
     ] = None,
-    new_class: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME", help="A class that is new; may be given again.", show_default=False
-        ),
-    ] = None,
+    new_class: NewClass = None,
     by: Annotated[
         str | None,
         typer.Option(
@@ -148,7 +143,7 @@ def import_(
 
     printer = Printer(as_json)
     kind, name = format_of(format_), _shown(file)
-    with opened(library) as place, _local(file) as local:
+    with opened(library) as place, _local(file, kind) as local:
         incoming = _read(kind, format_, local)
         beside = [paths.absolute(local.parent if local.is_file() else local)]
         roots = [paths.absolute(root)] if root else [*beside, paths.absolute(place.root)]
@@ -193,7 +188,7 @@ def _shown(file: str) -> str:
 
 
 @contextmanager
-def _local(file: str) -> Iterator[Path]:
+def _local(file: str, kind: Format) -> Iterator[Path]:
     """Give a file or folder that was named, fetched where it lies at a URL."""
     from curate.core import paths
     from curate.core.errors import InputError
@@ -201,7 +196,7 @@ def _local(file: str) -> Iterator[Path]:
     if paths.scheme_of(os.fsencode(file)):
         from curate.formats.carried import fetched
 
-        with fetched(file) as local:
+        with fetched(file, kind.second) as local:
             yield local
         return
     if not os.path.exists(file):

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.options import CsvOption, JsonOption, LibraryOption, ParquetOption
+from curate.cli.options import CsvOption, JsonOption, LibraryOption, NewClass, ParquetOption
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,12 +25,7 @@ def import_(
         Path,
         typer.Argument(metavar="FILE", help="A queue's CSV or Parquet with `label` filled in."),
     ],
-    new_class: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME", help="A class that is new; may be given again.", show_default=False
-        ),
-    ] = None,
+    new_class: NewClass = None,
     by: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Who answered.  [default: you]", show_default=False),

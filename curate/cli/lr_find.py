@@ -20,6 +20,7 @@ from curate.cli.options import (
     LibraryOption,
     MinCount,
     ParquetOption,
+    Seed,
     in_a_folder,
 )
 from curate.cli.train_input import asked_of, initial_of, settings_of
@@ -60,7 +61,7 @@ def lr_find(
     balance: options.Balance = None,
     smoothing: options.Smoothing = None,
     precision: options.Precision = None,
-    seed: options.Seed = 0,
+    seed: Seed = 0,
     device: Device = "auto",
     plot: Annotated[
         Path | None,

@@ -66,6 +66,17 @@ MinCount = Annotated[
         show_default=False,
     ),
 ]
+Seed = Annotated[int, typer.Option(help="Decides what chance decides.")]
+NewClass = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME", help="A class that is new; may be given again.", show_default=False
+    ),
+]
+Classes = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Its class names, one a line, in order.", show_default=False),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")]
 Workers = Annotated[int, typer.Option(help="Processes that decode; 0 chooses.", min=0)]
 BatchSize = Annotated[int | None, typer.Option(help="Images in a batch.", min=1)]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from curate.schedules import Job
     from curate.store.library import Library
 
+JobName = Annotated[str, typer.Argument(metavar="JOB", help=f"{' or '.join(NAMES)}.")]
+
 HINTS = {
     "cron": "The same with --install puts it into your crontab.",
     "systemd": "The same with --install writes both, and starts the timer.",
@@ -27,7 +29,7 @@ HINTS = {
 
 
 def schedule(
-    job: Annotated[str, typer.Argument(metavar="JOB", help=f"{' or '.join(NAMES)}.")] = "cleanup",
+    job: JobName = "cleanup",
     at: Annotated[
         str,
         typer.Option(metavar="TIME", help="03:00 (every day), or 'every 6h'.", show_default=False),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.cli.options import JsonOption, LibraryOption
+from curate.cli.options import Classes, JsonOption, LibraryOption
 
 if TYPE_CHECKING:
     from curate.cli.output import Printer
@@ -21,10 +21,6 @@ Arch = Annotated[
     typer.Option(
         metavar="NAME", help="Architecture of a checkpoint from elsewhere.", show_default=False
     ),
-]
-Classes = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Its class names, one a line, in order.", show_default=False),
 ]
 
 

@@ -19,6 +19,7 @@ from curate.cli.options import (
     LibraryOption,
     MinCount,
     ParquetOption,
+    Seed,
 )
 from curate.cli.train_input import asked_of, before, initial_of, settings_of
 
@@ -66,7 +67,7 @@ def train(
     precision: options.Precision = None,
     compile_: options.Compile = None,
     track: options.Track = None,
-    seed: options.Seed = 0,
+    seed: Seed = 0,
     device: Device = "auto",
     library: LibraryOption = None,
     csv: CsvOption = None,

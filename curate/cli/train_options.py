@@ -186,7 +186,6 @@ Track = Annotated[
         show_default=False,
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Decides what chance decides.")]
 
 
 def renamed(texts: list[str] | None) -> tuple[tuple[str, str], ...]:

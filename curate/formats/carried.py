@@ -16,6 +16,7 @@ from curate.core import paths, remote, urls
 from curate.core.errors import InputError
 from curate.core.files import NotReadable, Walked
 from curate.core.suffixes import SUFFIXES
+from curate.formats.exchange import Second
 
 _BULK = (*SUFFIXES, ".tar")
 
@@ -65,10 +66,18 @@ def send(url: str, write: Callable[[Path], None]) -> Iterator[int]:
 
 
 @contextmanager
-def fetched(url: str) -> Iterator[Path]:
+def fetched(url: str, second: Second | None = None) -> Iterator[Path]:
     """Fetch a file, or all that is no picture of a folder, for as long as it is read.
 
     Pictures are there by their names alone, empty.
+
+    Parameters
+    ----------
+    url : str
+        Of the file or folder.
+    second : callable, optional
+        Told of a file once it is here. The one that it names is fetched too, if it is there; not
+        from a signed address, whose signature is for one file.
 
     Raises
     ------
@@ -79,19 +88,37 @@ def fetched(url: str) -> Iterator[Path]:
     remote.require(place, kept=False)
     shown = urls.shown(place)
     with tempfile.TemporaryDirectory(prefix="curate-") as folder:
-        local = Path(folder) / os.fsdecode(os.path.basename(shown))
-        try:
+        above, name = (os.fsdecode(part) for part in shown.split(b"/")[-2:])
+        # Where a second file lies may depend on what the folder is called.
+        root = Path(folder) / ("" if above in (".", "..") else above)
+        root.mkdir(exist_ok=True)
+        local = root / name
+        with _readable(shown):
             if remote.is_folder(place):
                 _fetch_folder(place, local)
+                second = None
             else:
                 remote.fetch(place, str(local))
-        except NotReadable as error:
-            raise InputError(
-                paths.to_text(shown),
-                f"cannot be read: {error}",
-                "Give the URL of a file that is there.",
-            ) from error
+        other = second(local) if second and shown == place else None
+        if other:
+            beside = shown.removesuffix(os.fsencode(local.relative_to(folder)))
+            beside += os.fsencode(other.relative_to(folder))
+            with _readable(beside):
+                if remote.is_there(beside):
+                    remote.fetch(beside, str(other))
         yield local
+
+
+@contextmanager
+def _readable(shown: bytes) -> Iterator[None]:
+    try:
+        yield
+    except NotReadable as error:
+        raise InputError(
+            paths.to_text(shown),
+            f"cannot be read: {error}",
+            "Give the URL of a file that is there.",
+        ) from error
 
 
 def _refuse_full(target: bytes) -> None:

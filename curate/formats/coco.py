@@ -93,6 +93,22 @@ def beside(path: Path) -> Path:
     return path.with_name(f"{path.stem}-{RESULTS}")
 
 
+def second(path: Path) -> Path | None:
+    """Give the place of the predictions that a file says are beside it.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
+    return beside(path) if _info(read_json(path)).get("predictions") else None
+
+
+def _info(content: Any) -> Mapping[str, Any]:
+    info = content.get("info") if isinstance(content, dict) else None
+    return info if isinstance(info, dict) else {}
+
+
 def _list(file: IO[bytes], entries: Iterable[dict[str, Any]]) -> None:
     file.write(b"[")
     for number, entry in enumerate(entries):
@@ -144,8 +160,7 @@ def read(path: Path) -> Incoming:
             gathered.answer(place, *_named(images[image_id]), label, **more)
         else:
             _score(annotation, place, scored[image_id], label, gathered)
-    info = content.get("info")
-    said = info if isinstance(info, dict) else {}
+    said = _info(content)
     for number, result in enumerate(_results_beside(file, said, gathered), 1):
         found = _sound(result, number, images, categories, gathered, "prediction")
         if found is not None:
@@ -298,4 +313,5 @@ FORMAT = Format(
     place="a .json file, or a folder with the pictures",
     write=write,
     read=read,
+    second=second,
 )

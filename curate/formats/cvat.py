@@ -1,7 +1,8 @@
 """CVAT for images 1.1: pictures, a tag for each, and the labels that the task must have.
 
 CVAT finds a picture by its name, which therefore holds the image id. A tag that curate proposed is
-an answer once its attribute `checked` is ticked, or once a person set another one.
+an answer once its attribute `checked` is ticked, or once a person set another one; a label that is
+ticked is one even if it was corrected in the library since.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from curate.core.files import describe, write_asked, write_asked_by
 from curate.core.names import REJECTED, UNKNOWN
 from curate.formats import markup, pictures
 from curate.formats.exchange import Advance, Format, Incoming, Outgoing, as_was
-from curate.formats.incoming import Gathered, id_in, id_of
+from curate.formats.incoming import Gathered, id_in, id_of, sub_class_of
 
 ANNOTATIONS = "annotations.xml"
 LABELS = "labels.json"
@@ -219,11 +220,15 @@ def _read_image(image: ElementTree.Element, gathered: Gathered, passed: Counter[
         texts = {one.get("name", ""): one.text or "" for one in tag.iter("attribute")}
         # By either, as tools between CVAT and us drop the source, and people's tags have no score.
         proposed = tag.get("source") == "auto" or texts.get("score")
-        if proposed and texts.get(CHECKED, "").lower() != "true":
+        checked = texts.get(CHECKED, "").lower() == "true"
+        if proposed and not checked:
             passed[f"tags that curate proposed and nobody {CHECKED} are no answers"] += 1
             continue
         image_id = id_in(name) or id_of(texts.get("image_id"))
         sub_class, was = texts.get("sub_class", ""), texts.get("was", "")
+        if checked:
+            # Somebody says so now, whatever it was.
+            sub_class, was = sub_class_of(label, sub_class, was), ""
         gathered.answer(place, name, image_id, label, sub_class, was=was)
 
 

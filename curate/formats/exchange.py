@@ -96,6 +96,10 @@ Read = Callable[[Path], Incoming]
 """Read a file or folder. Raises `InputError`, or `FaultsError` with all faults and their places."""
 
 
+Second = Callable[[Path], Path | None]
+"""Say where a file that is there names another one that belongs to it; None where it names none."""
+
+
 @dataclass(frozen=True)
 class Format:
     """A format of another tool.
@@ -108,9 +112,12 @@ class Format:
         What is written: ``a .json file``, ``a folder``.
     write, read : callable or None
         None where the other tool has nothing to read or nothing to say.
+    second : callable or None
+        None where all that is read is one file, or one folder.
     """
 
     help: str
     place: str
     write: Write | None = None
     read: Read | None = None
+    second: Second | None = None

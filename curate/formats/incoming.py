@@ -52,14 +52,8 @@ class Gathered:
         by: str = "",
         was: str = "",
     ) -> None:
-        """Take an answer; the same answer of the same person for the same image is one.
-
-        Who changes a class in another tool seldom sees the sub-class beside it: one that is still
-        as it `was` belongs to the old class, and goes with it.
-        """
-        before, _, inner = was.partition("/")
-        if before and label != before and sub_class == inner:
-            sub_class = ""
+        """Take an answer; the same answer of the same person for the same image is one."""
+        sub_class = sub_class_of(label, sub_class, was)
         self._answers.setdefault((file, image_id, label, sub_class, by, was), place)
 
     def predict(
@@ -91,6 +85,16 @@ class Gathered:
         predictions = pd.DataFrame(self._predictions, columns=list(PREDICTION_COLUMNS))
         texts = dict.fromkeys(PREDICTION_COLUMNS[:5], "string")
         return Incoming(answers, predictions.astype(texts), model, self.notes)
+
+
+def sub_class_of(label: str, sub_class: str, was: str) -> str:
+    """Give the sub-class of an answer.
+
+    Who changes a class in another tool seldom sees the sub-class beside it: one that is still as it
+    `was` belongs to the old class, and goes with it.
+    """
+    before, _, inner = was.partition("/")
+    return "" if before and label != before and sub_class == inner else sub_class
 
 
 def read_json(path: Path) -> Any:

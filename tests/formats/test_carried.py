@@ -10,7 +10,12 @@ import pytest
 from curate.core import remote
 from curate.core.errors import InputError
 from curate.core.files import NotReadable
+from curate.core.identity import image_id
+from curate.formats import coco
 from curate.formats.carried import fetched, send
+from curate.formats.exchange import Second
+from tests.conftest import MakePhoto
+from tests.formats.exchanged import ignore, outgoing, row
 
 
 def write(folder: Path) -> None:
@@ -100,6 +105,54 @@ def test_a_folder_is_fetched_without_its_pictures(bucket: Any) -> None:
         found = {str(f.relative_to(local)): f.stat().st_size for f in local.rglob("*.*")}
     assert found == {"metadata.jsonl": 7, "images/a.jpg": 0, "images/deep/b.png": 0}
     assert not local.exists()
+
+
+@pytest.mark.parametrize("name", ["zoo.json", "deep/annotations/instances_default.json"])
+def test_predictions_beside_a_file_are_fetched(bucket: Any, photo: MakePhoto, name: str) -> None:
+    """They come back from where they were sent to, in COCO's own layout too."""
+    file = photo("a.jpg")
+    known = {"path": str(file), "image_id": image_id(file.read_bytes())}
+    sent = outgoing([row(1, **known, top_classes=["dog"], top_scores=[0.5])])
+    url = f"s3://{bucket.name}/to/{name}"
+    base = url.removesuffix(coco.FILE)
+    list(send(base, lambda path: coco.write(sent, path, False, ignore)))
+    with fetched(url, coco.second) as local:
+        back = coco.read(local)
+    assert back.notes == []
+    assert back.predictions[["image_id", "classes", "scores"]].values.tolist() == [
+        [known["image_id"], ["dog"], [0.5]]
+    ]
+
+
+def test_a_second_file_that_is_not_there_is_passed_by(bucket: Any) -> None:
+    bucket.put_object(Key="a.json", Body=b"{}")
+    for other in (None, "b.json"):
+        with fetched(f"s3://{bucket.name}/a.json", beside(other)) as local:
+            assert [file.name for file in local.parent.iterdir()] == ["a.json"]
+
+
+def test_a_second_file_that_cannot_be_read_is_an_error(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put_object(Key="a.json", Body=b"{}")
+    bucket.put_object(Key="b.json", Body=b"{}")
+    fetch = remote.fetch
+
+    def refused(url: bytes, target: str) -> None:
+        if url.endswith(b"b.json"):
+            raise NotReadable("permission denied")
+        fetch(url, target)
+
+    monkeypatch.setattr(remote, "fetch", refused)
+    url = f"s3://{bucket.name}/a.json"
+    said = r"/b\.json: cannot be read: permission denied"
+    with pytest.raises(InputError, match=said), fetched(url, beside("b.json")):
+        pytest.fail("it was read without its second file")
+
+
+def beside(name: str | None) -> Second:
+    """Give what says that a file names another one beside it."""
+    return lambda path: path.with_name(name) if name else None
 
 
 def test_a_tar_larger_than_an_image_may_be(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:

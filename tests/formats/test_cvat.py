@@ -190,5 +190,28 @@ def test_entities_that_grow_are_refused(tmp_path: Path) -> None:
         cvat.read(path)
 
 
+@pytest.mark.parametrize(
+    ("label", "checked", "said"),
+    [
+        ("cat", "false", ["cat", "kitten", "cat/kitten"]),
+        ("cat", "true", ["cat", "kitten", ""]),
+        ("dog", "false", ["dog", "", "cat/kitten"]),
+        ("dog", "true", ["dog", "", ""]),
+    ],
+)
+def test_a_label_that_somebody_checked_is_an_answer(
+    tmp_path: Path, photo: MakePhoto, label: str, checked: str, said: list[str]
+) -> None:
+    """What it was is no longer said of it then; a sub-class goes with its class all the same."""
+    file = photo("a.jpg")
+    rows = [row(1, path=str(file), label="cat", sub_class="kitten")]
+    rows[0]["image_id"] = image_id(file.read_bytes())
+    cvat.write(outgoing(rows), tmp_path / "out", False, ignore)
+    xml = tmp_path / "out" / "annotations.xml"
+    text = xml.read_text().replace('<tag label="cat"', f'<tag label="{label}"')
+    xml.write_text(text.replace('name="checked">false', f'name="checked">{checked}'))
+    assert cvat.read(xml).answers[["label", "sub_class", "was"]].values.tolist() == [said]
+
+
 def test_labels_are_read_by_id(sample: Path) -> None:
     assert labels_of(cvat.read(sample)) == {id_of(1): "cat", "": "dog", id_of(3): "cat"}
