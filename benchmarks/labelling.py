@@ -7,15 +7,15 @@ Its features of all photos are computed once; what is trained anew in each round
 them (logistic regression), the same for all ways to choose, so that 60 trainings are affordable. A
 quarter of the photos, by whole groups of near-duplicates, is held out to measure with, all classes
 alike; each class starts with a few labels, not as many of each; the rest is the pool. What is
-measured learns the classes of `--min-count` labels or more, what predicts the pool learns all. The
-ways to choose:
+measured learns the classes of `--min-count` labels or more (several cutoffs may be given), what
+predicts the pool learns all. The ways to choose:
 
 - plan: `curate.queues.plan` in a library of its own, where what the head says lies as a bulk
   identification, and the answers are imported with `curate label import`;
 - random; margin (the smallest differences between the first and the second score);
 - BADGE of scikit-activeml, which is installed in the virtual environment VENV.
 
-What came of a seed and a way lies in DIR as JSON, and is not measured again.
+What came of a cutoff, a seed and a way lies in DIR as JSON, and is not measured again.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -54,17 +55,19 @@ def main() -> None:
     """Measure every seed and way that was not, and write the report."""
     asked = arguments()
     photos, features = prepared(asked)
-    curves: dict[str, list[list[float]]] = {way: [] for way in WAYS}
-    for seed in range(asked.seeds):
+    curves: dict[int, dict[str, list[list[float]]]] = {}
+    for cutoff, seed in product(asked.min_count, range(asked.seeds)):
         for way, choose in WAYS.items():
-            note = asked.work / f"{way}-{seed}.json"
+            place = asked.work / f"{way}-{cutoff}-{seed}"
+            note = place.with_suffix(".json")
             if not note.exists():
-                study = started(asked, photos, features, seed, asked.work / f"{way}-{seed}")
+                study = started(asked, photos, features, seed, cutoff, place)
                 note.write_text(json.dumps(measured(study, choose, asked)))
-            curves[way].append(json.loads(note.read_text()))
+            found = curves.setdefault(cutoff, {}).setdefault(way, [])
+            found.append(json.loads(note.read_text()))
     told = (
         f"{asked.photos.name}, {photos['truth'].nunique()} classes, {asked.least}–{asked.most} "
-        f"labels of each at the start, min-count {asked.min_count}."
+        "labels of each at the start."
     )
     write(asked.out, told, curves, asked.budget)
 
@@ -84,7 +87,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--budget", type=int, default=200)
     parser.add_argument("--least", type=int, default=2, help="labels that a class starts with")
     parser.add_argument("--most", type=int, default=8)
-    parser.add_argument("--min-count", type=int, default=2)
+    parser.add_argument("--min-count", type=int, nargs="+", default=[2, 10], metavar="N")
     parser.add_argument("-o", "--out", type=Path, required=True)
     return parser.parse_args()
 
@@ -96,8 +99,7 @@ def measured(study: Study, choose: Chooser, asked: argparse.Namespace) -> list[f
         head = trained(study, study.labelled)
         often = study.photos["truth"][study.labelled].value_counts()
         enough = study.photos["truth"].map(often).fillna(0).to_numpy() >= study.min_count
-        fewer = (study.labelled & ~enough).any()
-        found.append(accuracy(study, trained(study, study.labelled & enough) if fewer else head))
+        found.append(over_the_cutoff(study, study.labelled & enough))
         if done < asked.rounds:
             chosen = choose(study, head, asked)
             assert len(set(chosen)) == study.budget
@@ -106,6 +108,13 @@ def measured(study: Study, choose: Chooser, asked: argparse.Namespace) -> list[f
             study.labelled[chosen] = True
             study.round += 1
     return found
+
+
+def over_the_cutoff(study: Study, known: NDArray[np.bool_]) -> float:
+    """Give the accuracy of a head that learns these; where it has no two classes, there is none."""
+    if study.photos["truth"][known].nunique() < 2:
+        return 0.0
+    return accuracy(study, trained(study, known))
 
 
 def at_random(study: Study, _: Head, __: argparse.Namespace) -> NDArray[np.int64]:
@@ -152,7 +161,8 @@ def by_plan(study: Study, head: Head, asked: argparse.Namespace) -> NDArray[np.i
         made = queues.plan(
             library, study.budget, queues.Filters(), min_count=study.min_count, count="images"
         )
-    places = pd.Index(study.photos["image_id"]).get_indexer(made["image_id"]).astype(np.int64)
+    found = pd.Index(study.photos["image_id"]).get_indexer(made["image_id"])
+    places: NDArray[np.int64] = found.astype(np.int64)
     answered(study, places)
     return places
 

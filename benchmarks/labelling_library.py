@@ -23,6 +23,9 @@ from curate.store import facts, runs, shards
 from curate.store.library import Library
 from curate.train.calibrate import fit_temperature
 
+THROW_AWAY = 2
+"""The cutoff of what predicts the pool: a throw-away model, which learns all classes."""
+
 
 def answered(study: Study, places: NDArray[np.int64]) -> None:
     """Import what photos show, and split what has a label."""
@@ -32,7 +35,7 @@ def answered(study: Study, places: NDArray[np.int64]) -> None:
     named = [word for name in sorted(set(answers["label"])) for word in ("--new-class", name)]
     at = ["--library", str(study.place)]
     curate("label", "import", str(file), *named, *at)
-    least = str(study.min_count)
+    least = str(THROW_AWAY)
     curate("split", "--min-count", least, "--count", "images", "--val", "0.2", "--test", "0", *at)
 
 

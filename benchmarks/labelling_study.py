@@ -106,6 +106,7 @@ def started(
     photos: pd.DataFrame,
     features: NDArray[np.float16],
     seed: int,
+    min_count: int,
     place: Path,
 ) -> Study:
     """Hold some photos out, and label some others."""
@@ -131,7 +132,7 @@ def started(
         seed,
         place,
         asked.budget,
-        asked.min_count,
+        min_count,
     )
 
 
@@ -139,7 +140,10 @@ def trained(study: Study, known: NDArray[np.bool_]) -> Head:
     """Train a head on some photos, and ask it of all."""
     model = LogisticRegression(C=REGULAR, max_iter=300)
     model.fit(study.scaled[known], study.photos["truth"][known])
-    return Head([str(name) for name in model.classes_], model.decision_function(study.scaled))
+    logits = model.decision_function(study.scaled)
+    # Of two classes it says one number: by how much the second is ahead.
+    logits = logits if logits.ndim == 2 else np.stack([np.zeros_like(logits), logits], axis=1)
+    return Head([str(name) for name in model.classes_], logits)
 
 
 def accuracy(study: Study, head: Head) -> float:

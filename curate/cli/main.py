@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import io
 import os
 import signal
@@ -93,6 +94,8 @@ def run() -> None:
     # The first to be registered is the last to be called: all that tidies up has done so by then.
     atexit.register(_leave, ended)
     signal.signal(signal.SIGTERM, _terminate)
+    # What is imported stays: to look for garbage among it takes a tenth of a short command.
+    gc.set_threshold(50_000)
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal cannot write must not end a command that has done its work.
         if isinstance(stream, io.TextIOWrapper):

@@ -64,13 +64,15 @@ class Answering:
         if self._opened is not None:
             self._opened.__exit__(None, None, None)
 
-    def of(self, name: str) -> pd.DataFrame:
+    def of(self, name: str, budget: int = 0) -> pd.DataFrame:
         """Make the queue of a recipe.
 
         Parameters
         ----------
         name : str
             One of `RECIPES`.
+        budget : int, optional
+            How many looks a plan shares out that the queue is for.
 
         Returns
         -------
@@ -82,7 +84,8 @@ class Answering:
         asked, filters = self._question, self._question.filters
         if recipe.decided and not filters.labelled:
             filters = replace(filters, labelled=True)
-        aim = Aim(self.classes, asked.min_count, filters, asked.of, self.said.classes, asked.seed)
+        known = self.said.classes
+        aim = Aim(self.classes, asked.min_count, filters, asked.of, known, asked.seed, budget)
         aim = self._with(aim, recipe)
         found = pool.candidates(self.asked, filters, self.classes, recipe.narrow(aim))
         if "other" in recipe.needs:

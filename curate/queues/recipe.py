@@ -71,6 +71,8 @@ class Aim:
         The classes of the model.
     seed : int
         For recipes that draw by chance.
+    budget : int
+        How many looks a plan shares out; 0 for a queue of its own.
     features : DataFrame or None
         image_id, embedding (arrays of one length): of the candidates and of `labelled`, as far as
         there are any. Only for recipes that need ``features``; never None for these. For `narrow`
@@ -94,6 +96,7 @@ class Aim:
     of: str = ""
     known: tuple[str, ...] = ()
     seed: int = 0
+    budget: int = 0
     features: pd.DataFrame | None = None
     labelled: pd.DataFrame | None = None
     other: pd.DataFrame | None = None

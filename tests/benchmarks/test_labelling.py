@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+from benchmarks.labelling import over_the_cutoff
 from benchmarks.labelling_library import said
 from benchmarks.labelling_report import write
 from benchmarks.labelling_study import Head, Study, accuracy, trained
@@ -40,6 +41,13 @@ def test_all_classes_weigh_the_same_and_one_that_was_not_learnt_is_wrong(study: 
     assert accuracy(study, Head(["gnu", "zebra"], logits)) == 0.0
 
 
+def test_what_is_below_the_cutoff_is_not_learnt(study: Study) -> None:
+    kudu, zebra, _ = (study.labelled & (n == PLACES // 8) for n in range(3))
+    assert over_the_cutoff(study, study.labelled) == 1.0
+    assert over_the_cutoff(study, kudu | zebra) == pytest.approx(2 / 3)
+    assert over_the_cutoff(study, kudu) == over_the_cutoff(study, kudu & zebra) == 0.0
+
+
 def test_a_library_is_told_all_but_the_test(study: Study) -> None:
     columns = said(study, trained(study, study.labelled), PLACES % 8 > 5)
 
@@ -63,9 +71,13 @@ def test_of_val_only_a_head_speaks_that_did_not_learn_it(study: Study) -> None:
 def test_the_report_gives_middles_and_ranges(tmp_path: Path) -> None:
     out = tmp_path / "report.md"
     curves = {"plan": [[0.1, 0.2, 0.3], [0.2, 0.3, 0.5], [0.3, 0.4, 0.4]]}
-    write(out, "Photos.", curves, 200)
+    write(out, "Photos.", {2: curves, 10: {"plan": [[0.0, 0.0, 0.1]]}}, 200)
 
-    text = out.read_text()
-    assert "| plan | 20.0 (10.0…30.0) | 30.0 (20.0…40.0) | 40.0 (30.0…50.0) |" in text
-    assert "| accuracy, % | start | 1 × 200 labels | 2 × 200 labels |" in text
+    lines = out.read_text().splitlines()
+    for cutoff, row in (
+        (2, "| plan | 20.0 (10.0…30.0) | 30.0 (20.0…40.0) | 40.0 (30.0…50.0) |"),
+        (10, "| plan | 0.0 (0.0…0.0) | 0.0 (0.0…0.0) | 10.0 (10.0…10.0) |"),
+    ):
+        head = lines.index(f"| min-count {cutoff} | start | 1 × 200 labels | 2 × 200 labels |")
+        assert lines[head + 2] == row
     assert out.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"

@@ -5,7 +5,10 @@ model gets right because of a look, and all kinds are estimated from what is kno
 
 - A class below min-count is not learnt at all: all its images are answered wrongly. Bringing it
   over the cutoff puts right as many as the pool has of it; each label on the way earns its share
-  of that, for as many labels as are missing, and nothing where the candidates cannot suffice.
+  of that, whichever recipe brings it, for as many labels as are missing, and nothing where the
+  candidates cannot suffice. Beyond that it earns nothing: errors of what is not learnt teach
+  nobody.
+- An image between two classes is of either, half as likely each.
 - An image is of a new class at most as likely as it is of none that the model knows (`makeup`): a
   group may be tight, and of a class that the library has.
 - A class that is learnt has an error that falls like n^-β with its n labels. One label more mends
@@ -98,11 +101,14 @@ class _State:
     covered: dict[str, float]
     """By class below the cutoff: how likely its candidates suffice, from 0 to 1."""
     taken: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """By class: looks at it so far, which teach what it is, whatever the answers are."""
+    brought: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """By class: how many labels of it these looks are expected to bring."""
 
 
 Look = Mapping[str, Any]
-"""A row of a queue, with `chance` (how likely the look gives what its recipe promises) and `of`
-(the class that it is about)."""
+"""A row of a queue, with `chance` (how likely the look gives what its recipe promises), `of` (the
+class that it is about) and `brings` (by class: how likely the look brings a label of it)."""
 
 Gain = Callable[[Look, _State], float]
 
@@ -113,26 +119,33 @@ def _taught(name: str, state: _State) -> float:
     return BETA * state.pool.get(name, 0.0) / max(had, 1.0)
 
 
-def _towards_cutoff(look: Look, state: _State) -> float:
-    name = look["of"]
-    missing = state.missing.get(name, 0.0)
-    if state.taken[name] < missing:
-        share = state.pool.get(name, 0.0) * state.covered[name] / missing
-        return float(look["chance"] * share)
-    return float(look["chance"]) * (1 - float(look["score"])) * _taught(name, state)
+def _is_short(name: str, state: _State) -> bool:
+    return state.brought[name] < state.missing.get(name, 0.0)
+
+
+def _labelling(look: Look, wrong: float, state: _State) -> float:
+    """Add up what a label earns that is `wrong` so likely by the model."""
+    gain = 0.0
+    for name, chance in look["brings"].items():
+        if _is_short(name, state):
+            share = state.pool.get(name, 0.0) * state.covered[name] / state.missing[name]
+            gain += chance * share
+    if not _is_short(look["of"], state):
+        gain += wrong * _taught(look["of"], state)
+    return gain
+
+
+def _bringing(look: Look, state: _State) -> float:
+    # The promise is a class, not an error: how likely an error is, its score says.
+    return _labelling(look, float(look["chance"]) * (1 - float(look["score"])), state)
 
 
 def _correcting(look: Look, state: _State) -> float:
-    return float(look["chance"]) * _taught(look["predicted"], state)
+    return _labelling(look, float(look["chance"]), state)
 
 
 def _mending(look: Look, state: _State) -> float:
     return 2 * _correcting(look, state)
-
-
-def _sampling(look: Look, state: _State) -> float:
-    # The promise is a class, not an error: how likely an error is, its score says.
-    return float(look["chance"]) * (1 - float(look["score"])) * _taught(look["predicted"], state)
 
 
 def _clearing(_look: Look, _state: _State) -> float:
@@ -140,11 +153,11 @@ def _clearing(_look: Look, _state: _State) -> float:
 
 
 GAINS: dict[str, Gain] = {
-    "low-count": _towards_cutoff,
-    "staged": _towards_cutoff,
-    "look-alike": _towards_cutoff,
-    "unknown": _towards_cutoff,
-    "new-class": _towards_cutoff,
+    "low-count": _bringing,
+    "staged": _bringing,
+    "look-alike": _bringing,
+    "unknown": _bringing,
+    "new-class": _bringing,
     "uncertain": _correcting,
     "uncertain-entropy": _correcting,
     "uncertain-confidence": _correcting,
@@ -155,7 +168,7 @@ GAINS: dict[str, Gain] = {
 }
 """By recipe: what a look gains. A look of any other recipe samples the pool."""
 
-_TO_A_CLASS = frozenset(name for name, gain in GAINS.items() if gain is _towards_cutoff)
+_TO_A_CLASS = frozenset(name for name, gain in GAINS.items() if gain is _bringing)
 
 
 def split(queues: Mapping[str, pd.DataFrame], budget: int, standing: Standing) -> Plan:
@@ -205,18 +218,31 @@ def _looks(recipe: str, queue: pd.DataFrame) -> list[dict[str, Any]]:
     if recipe == "new-class" and "known" in queue:
         # Until answers tell, a tight group of a class that the library has looks as new as any.
         chance = chance.clip(upper=1 - queue["known"].fillna(0.0))
+    pairs = queue["topic"].astype("string").str.contains(" / ")
+    predicted = queue["predicted"].astype(object)
     rows = queue.assign(
         chance=chance,
         place=range(len(queue)),
         group=queue["group"].fillna(queue["image_id"]) if "group" in queue else queue["image_id"],
-        predicted=queue["predicted"].astype(object),
-        # A pair of classes brings none of them over a cutoff.
-        of=queue["topic"]
-        .astype(object)
-        .mask(queue["topic"].astype("string").str.contains(" / "), queue["predicted"]),
+        predicted=predicted,
+        of=queue["topic"].astype(object).mask(pairs, predicted)
+        if recipe in _TO_A_CLASS
+        else predicted,
         score=queue["score"].fillna(0.0),
     )
-    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+    looks = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+    return [{**look, "brings": _brings(recipe, look)} for look in looks]
+
+
+def _brings(recipe: str, look: Look) -> dict[str, float]:
+    chance, score = float(look["chance"]), float(look["score"])
+    if recipe in _TO_A_CLASS:
+        names = str(look["topic"]).split(" / ")
+        return dict.fromkeys(names, chance / len(names))
+    gain = GAINS.get(recipe)
+    if gain is None:
+        return {look["of"]: chance * score}
+    return {look["of"]: 1 - chance} if gain is _correcting else {}
 
 
 def _state(looks: Mapping[str, list[dict[str, Any]]], standing: Standing) -> _State:
@@ -230,15 +256,18 @@ def _state(looks: Mapping[str, list[dict[str, Any]]], standing: Standing) -> _St
             own = likely[look["of"]]
             own[look["image_id"]] = max(own.get(look["image_id"], 0.0), look["chance"])
     right = {topic: sum(sorted(chances.values())) for topic, chances in likely.items()}
-    missing = {
-        topic: max(0.0, standing.min_count - real.get(topic, 0.0)) for topic in sorted(right)
-    }
+    names = sorted({*right, *real})
+    missing = {name: max(0.0, standing.min_count - real.get(name, 0.0)) for name in names}
+    pool = {**right, **standing.pool}
+    # Of a class that nobody was asked for, the candidates are those that are predicted as it.
+    there = {**standing.pool, **right}
     return _State(
         labels=labels,
         missing=missing,
-        pool={**right, **standing.pool},
+        pool=pool,
         covered={
-            topic: min(1.0, right[topic] / lack) if lack else 1.0 for topic, lack in missing.items()
+            name: min(1.0, there.get(name, 0.0) / lack) if lack else 1.0
+            for name, lack in missing.items()
         },
     )
 
@@ -255,7 +284,7 @@ def _greedy(
     streams: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for recipe, rows in looks.items():
         for look in rows:
-            streams[recipe, "" if in_order else _class_of(recipe, look)].append(look)
+            streams[recipe, "" if in_order else look["of"]].append(look)
     heap: list[tuple[float, str, str]] = []
     for (recipe, topic), rows in streams.items():
         rows.reverse()
@@ -275,8 +304,9 @@ def _greedy(
             continue
         look = rows.pop()
         seen |= {look["group"], look["image_id"]}
-        right = look["chance"] if recipe in _TO_A_CLASS else 1.0
-        state.taken[_class_of(recipe, look)] += right
+        state.taken[look["of"]] += look["chance"] if recipe in _TO_A_CLASS else 1.0
+        for name, chance in look["brings"].items():
+            state.brought[name] += chance
         chosen.append({**look, "recipe": recipe, "gain": gain})
         if rows:
             heapq.heappush(heap, (-_gain(recipe, rows[-1], state), recipe, topic))
@@ -284,11 +314,7 @@ def _greedy(
 
 
 def _gain(recipe: str, look: Look, state: _State) -> float:
-    return GAINS.get(recipe, _sampling)(look, state)
-
-
-def _class_of(recipe: str, look: Look) -> str:
-    return str(look["of" if recipe in _TO_A_CLASS else "predicted"])
+    return GAINS.get(recipe, _bringing)(look, state)
 
 
 def _for_sitting(table: pd.DataFrame) -> pd.DataFrame:

@@ -72,7 +72,7 @@ def plan(
     parameters = {PLAN: budget, **question.to_dict()}
     with runs.running(library, "queue", parameters, alone=False) as run:
         with Answering(library, question) as answering:
-            queues = _queues(answering)
+            queues = _queues(answering, budget)
             pool = answering.predicted_pool()
         said = answering.said
         split = heart.split(queues, budget, Standing(answering.classes, min_count, pool))
@@ -93,12 +93,12 @@ def plan(
     return table
 
 
-def _queues(answering: Answering) -> dict[str, pd.DataFrame]:
+def _queues(answering: Answering, budget: int) -> dict[str, pd.DataFrame]:
     found: dict[str, pd.DataFrame] = {}
     fault: CurateError | None = None
     for name in PLANNED:
         try:
-            found[name] = answering.of(name)
+            found[name] = answering.of(name, budget)
         except CurateError as error:
             fault = error
     if not found and fault is not None:

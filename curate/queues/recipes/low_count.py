@@ -1,8 +1,9 @@
 """Low-count: images that may bring a thin class over min-count.
 
 A class is thin when it counts between 3/4 and 5/4 of min-count in real groups (or images, where
-the split counts images): it just misses the cutoff, or just made it. Its candidates are the images
-that are predicted as it, and those where it comes second by a hair; they come by `portions`.
+the split counts images): it just misses the cutoff, or just made it. For a plan, every class that
+its budget may bring over is thin. Its candidates are the images that are predicted as it, and those
+where it comes second by a hair; they come by `portions`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import pandas as pd
 from curate.queues.recipe import Aim, Reason, Recipe
 from curate.queues.recipes import chances, portions
 
-Lacking = Callable[[pd.DataFrame, int], pd.DataFrame]
+Lacking = Callable[[pd.DataFrame, int, int], pd.DataFrame]
 
 
-def thin(classes: pd.DataFrame, min_count: int) -> pd.DataFrame:
+def thin(classes: pd.DataFrame, min_count: int, budget: int = 0) -> pd.DataFrame:
     """Find the classes that just miss or just made the cutoff.
 
     Parameters
@@ -26,6 +27,8 @@ def thin(classes: pd.DataFrame, min_count: int) -> pd.DataFrame:
         As `facts.class_counts` gives it.
     min_count : int
         The cutoff.
+    budget : int, optional
+        A class below the cutoff that lacks no more than this is thin too.
 
     Returns
     -------
@@ -35,8 +38,8 @@ def thin(classes: pd.DataFrame, min_count: int) -> pd.DataFrame:
         is reached).
     """
     counted = portions.counted(classes)
-    near = (4 * counted["real"] >= 3 * min_count) & (4 * counted["real"] < 5 * min_count)
-    found = counted[near]
+    near = (4 * counted["real"] >= 3 * min_count) | (min_count - counted["real"] <= budget)
+    found = counted[near & (4 * counted["real"] < 5 * min_count)]
     short = (min_count - found["real"]).clip(lower=0)
     roomy = -(-5 * min_count // 4) - found["real"]
     return found.assign(short=short, wanted=short.where(short > 0, roomy))
@@ -62,13 +65,13 @@ def recipe(help_: str, lacking: Lacking, reason: Reason) -> Recipe:
     help_ : str
         In one line, which images it brings.
     lacking : callable
-        From class counts and min-count to what classes lack, as `portions` has it.
+        From class counts, min-count and budget to what classes lack, as `portions` has it.
     reason : callable
         See `recipe.Reason`.
     """
 
     def lack(aim: Aim) -> pd.DataFrame:
-        return lacking(aim.classes, aim.min_count)
+        return lacking(aim.classes, aim.min_count, aim.budget)
 
     return Recipe(
         help_,

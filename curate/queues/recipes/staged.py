@@ -14,7 +14,7 @@ from curate.queues.recipe import Aim
 from curate.queues.recipes import portions
 
 
-def on_stage(classes: pd.DataFrame, min_count: int) -> pd.DataFrame:
+def on_stage(classes: pd.DataFrame, min_count: int, _: int = 0) -> pd.DataFrame:
     """Find the classes that staged and synthetic images make up for.
 
     Parameters

@@ -152,6 +152,43 @@ def test_a_gap_that_cannot_be_closed_gets_less() -> None:
     assert split(few, 2, library).split.loc[0, "gain"] == pytest.approx(6.25)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "more", "gain"),
+    [
+        # 100 images of the pool, 10 labels short: 10 for each label that comes.
+        ("low-count", {"topic": "gazelle", "expected": 0.8}, 8.0),
+        # The model is wrong so often; else it is a gazelle.
+        ("uncertain", {"topic": "gazelle", "expected": 0.8}, 2.0),
+        # A label it may be, and a gazelle as the score says.
+        ("mine", {"topic": "", "expected": 0.9}, 4.5),
+        # Either of two, which lack as many.
+        ("look-alike", {"topic": "gazelle / kudu", "expected": 0.8}, 8.0),
+        # The other one lacks nothing, and the score is even.
+        ("look-alike", {"topic": "gazelle / zebra", "expected": 0.8}, 4.0),
+    ],
+)
+def test_a_label_earns_its_share_of_a_gap_whoever_brings_it(
+    recipe: str, more: dict[str, Any], gain: float
+) -> None:
+    library = standing(gazelle=30, kudu=30, zebra=200)
+    asked = {recipe: queue(*named("a", 20), predicted="gazelle", **more)}
+
+    assert split(asked, 1, library).split.loc[0, "gain"] == pytest.approx(gain)
+
+
+def test_what_is_likely_another_class_fills_no_gap() -> None:
+    """Many doubtful looks at a class leave room for the few that are sure to be of it."""
+    library = standing(gazelle=36, zebra=200)
+    asked = {
+        "low-count": queue(*named("g", 4), predicted="gazelle", topic="gazelle", expected=0.7),
+        "uncertain": queue(
+            *named("u", 20), predicted="gazelle", topic="gazelle", expected=0.9, score=0.1
+        ),
+    }
+    assert counts(split(asked, 16, library).split)["low-count"] == 4
+    assert counts(split(asked, 4, library).split) == {"low-count": 4, "uncertain": 0}
+
+
 def test_the_second_label_of_a_class_gains_less_than_the_first_of_another() -> None:
     library = standing(kudu=10, zebra=10, min_count=5)
     predicted = ["kudu"] * 10 + ["zebra"] * 10

@@ -34,6 +34,12 @@ def test_thin_classes_lie_between_three_and_five_quarters_of_the_cutoff() -> Non
     }
 
 
+def test_for_a_plan_every_class_that_its_budget_may_bring_over_is_thin() -> None:
+    found = low_count.thin(counts(a=9, b=10, c=39, d=45, e=50), 40, 30)
+
+    assert found["wanted"].to_dict() == {"b": 30, "c": 1, "d": 5}
+
+
 def test_a_class_is_thin_by_its_groups() -> None:
     classes = counts(gnu=90, emu=90).assign(countable_real=[38, 90])
     found = low_count.thin(classes, 40)
