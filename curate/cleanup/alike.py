@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import duckdb
 import pandas as pd
 
-from curate.cleanup.like_rejected import COLUMNS, learn
 from curate.core.errors import LibraryError
+from curate.models.like_rejected import Learnt, learn, reached
 from curate.store import embeddings
 from curate.store.library import Library
 
 _DECIDED = """
-SELECT image_id, label, rejected, "group" FROM images
+SELECT image_id, label, rejected, "group", run_id, label_run FROM images
 WHERE label IS NOT NULL OR rejected ORDER BY image_id
 """
 _POOL = "SELECT image_id FROM images WHERE label IS NULL AND NOT rejected ORDER BY image_id"
@@ -31,13 +29,13 @@ def lay(library: Library, answering: duckdb.DuckDBPyConnection) -> str:
     library : Library
         Holds the features.
     answering : DuckDBPyConnection
-        With the table `images`, see `images.gathered`. Of decided images the columns are filled
+        With the table `images`, see `images.gathered`. Of rejected images the columns are filled
         too, where the others would have them go.
 
     Returns
     -------
     str
-        What was tried, or why nothing is said.
+        What was tried and how many looks it lacks, or why nothing is said.
     """
     decided = answering.execute(_DECIDED).df()
     try:
@@ -48,19 +46,33 @@ def lay(library: Library, answering: duckdb.DuckDBPyConnection) -> str:
     learnt = learn(known, features)
     if isinstance(learnt, str):
         return learnt
-    pool = pd.Index(answering.execute(_POOL).df()["image_id"])
-    rows: dict[str, Any] = {}
+    beyond = _beyond(library, learnt, pd.Index(answering.execute(_POOL).df()["image_id"]))
+    own = learnt.own.set_index("image_id")
+    lowest, lacking = reached(beyond.to_numpy(), own.loc[own["looked"], "score"].to_numpy())
+    scores = pd.concat([beyond, own["score"]])
+    goes = scores[scores >= lowest]
+    laid = pd.DataFrame({"image_id": goes.index, "like_rejected": goes.to_numpy()})
+    answering.register("alike", laid.astype({"image_id": "str"}).assign(like_wanted=learnt.border))
+    answering.execute(_LAID)
+    answering.unregister("alike")
+    waiting = int((beyond < lowest).sum())
+    return learnt.told + (
+        f"; {waiting:,} more wait until somebody has looked at {lacking} of "
+        "`curate queue like-rejected`"
+        if waiting
+        else ""
+    )
+
+
+def _beyond(library: Library, learnt: Learnt, pool: pd.Index) -> pd.Series:
+    """Give the score of those images of the pool that lie beyond the border, by image id."""
+    rows: dict[str, float] = {}
     for ids, vectors in embeddings.blocks(library):
         mine = pool.get_indexer(pd.Index(ids)) >= 0
         # What comes last counts.
         for image_id in ids[mine]:
             rows.pop(image_id, None)
-        named = learnt.named(ids[mine].astype(object), vectors[mine])
-        rows |= {row[0]: row for row in named.itertuples(index=False, name=None)}
-    laid = pd.concat([pd.DataFrame(list(rows.values()), columns=list(COLUMNS)), learnt.own])
-    answering.register(
-        "alike", laid.astype({"image_id": "str", **dict.fromkeys(COLUMNS[1:], float)})
-    )
-    answering.execute(_LAID)
-    answering.unregister("alike")
-    return learnt.told
+        scores = learnt.scores(vectors[mine])
+        goes = scores > learnt.border
+        rows |= dict(zip(ids[mine][goes].tolist(), scores[goes].tolist(), strict=True))
+    return pd.Series(rows, dtype="float64")

@@ -39,7 +39,7 @@ COLUMNS = (
 known), and refused (the reason of a rejection; missing where there is none), keeper (of its
 near-duplicates), keeper_path (missing where the keeper cannot be read, or was rejected), similarity
 (to the keeper), queued (whether a queue ever offered it, or a saved one holds it), like_rejected
-and like_wanted (cosines; missing until `alike.lay` filled them)."""
+and like_wanted (its score, and what it takes to go; missing until `alike.lay` filled them)."""
 
 Told = Callable[[int], object]
 """Is told how many rows were read."""

@@ -27,10 +27,10 @@ DEFAULT: dict[str, dict[str, Any]] = {
     # such a picture, only what is worse still goes.
     "blank": {"recipe": "blank"},
     "blurred": {"recipe": "blurred"},
-    # Like rejected images was one wanted photo, of 1,655 of a pool (docs/cleanup.md); a copy may be
-    # the better picture, and frames of a moment are copies too. These are shown, and whoever wants
-    # them gone writes rules of their own.
-    "like-rejected": {"recipe": "like-rejected", "action": "list"},
+    # What is like rejected images, once people have looked at the least sure of it.
+    "like-rejected": {"recipe": "like-rejected"},
+    # A copy may be the better picture, and frames of a moment are copies too. These are shown, and
+    # whoever wants them gone writes a rule.
     "copies": {"recipe": "copies", "action": "list"},
 }
 """The rules where `curate.toml` has none, as they would stand there."""

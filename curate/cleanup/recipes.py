@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from curate.cleanup.like_rejected import LEAST_REJECTED, NEAREST
+from curate.models.like_rejected import LEAST_REJECTED, LOOKS, ONE_IN
 
 # Measures as `core.quality` takes them, of the picture made 128 pixels wide and high.
 FLAT = 4.0
@@ -89,11 +89,11 @@ def blurred(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def like_rejected(images: pd.DataFrame) -> pd.DataFrame:
-    """Name what is near to several rejected images and to no wanted one; see `like_rejected`."""
+    """Name what is far nearer to rejected images than to wanted ones; see `alike.lay`."""
     named = images[images["like_rejected"].notna()]
     reasons = [
-        f"like {NEAREST} rejected images ({near:.2f}), and like nothing wanted ({nearest:.2f})"
-        for near, nearest in zip(named["like_rejected"], named["like_wanted"], strict=True)
+        f"nearer to rejected images than to wanted ones by {score:.2f}; {border:.2f} would do"
+        for score, border in zip(named["like_rejected"], named["like_wanted"], strict=True)
     ]
     return _told(reasons, named["like_wanted"] - named["like_rejected"], named)
 
@@ -121,8 +121,9 @@ RECIPES: dict[str, Recipe] = {
     "blank": Recipe(f"blank pictures: contrast up to {FLAT:g}", ("contrast",), blank),
     "blurred": Recipe(f"blurred pictures: sharpness up to {SOFT:g}", ("sharpness",), blurred),
     "like-rejected": Recipe(
-        f"images nearer to {NEAREST} rejected ones, of {LEAST_REJECTED} or more, than to any "
-        "wanted one; so near that no wanted one would go, were its class new",
+        f"images nearer to rejected ones, of {LEAST_REJECTED} or more, than any wanted one would "
+        f"be, were its class new (one of {ONE_IN:,}), where people looked at {LOOKS} of the least "
+        "sure and rejected them all",
         ("like_rejected", "like_wanted"),
         like_rejected,
         compares=True,

@@ -17,10 +17,10 @@ from curate.cleanup.verb import plan
 from curate.store import embeddings, runs, shards
 from curate.store.library import Library
 
+from ..models.test_like_rejected import CLASSES, EACH, REJECTED, WIDTH, Features, decided
+from ..models.test_like_rejected import pool as of_pool
 from ..store.made import decide, said
-from .rows import FINE, pool
-from .test_like_rejected import CLASSES, EACH, REJECTED, WIDTH, Features, decided
-from .test_like_rejected import pool as of_pool
+from .rows import FINE, pool, predicted
 
 NONE = pd.DataFrame()
 ASK = Ask(lambda rule: None, lambda rule: (NONE, NONE), lambda rule, found: found)
@@ -43,8 +43,11 @@ def keep(library: Library, rows: Mapping[str, Features]) -> None:
             shards.reference(connection, shard)
 
 
-def answered(library: Library, root: Path) -> dict[str, Features]:
-    """Put the images of `decided` and of `of_pool` into a library; give the features by image."""
+def answered(library: Library, root: Path, *, late: bool = False) -> dict[str, Features]:
+    """Put the images of `decided` and of `of_pool` into a library; give the features by image.
+
+    They are predicted before anybody rejects one; `late`: only afterwards.
+    """
     table, features = decided(0)
     fresh, _ = of_pool(0)
     ids = [*table["image_id"], *(f"p{number:03}" for number in range(len(fresh)))]
@@ -52,7 +55,11 @@ def answered(library: Library, root: Path) -> dict[str, Features]:
     away = table["rejected"]
     labels = zip(table["image_id"][~away], table["label"][~away], strict=True)
     decide(library, *(said("label", image_id, label) for image_id, label in labels))
+    if not late:
+        predicted(library, dict.fromkeys(ids, 0.5))
     decide(library, *(said("reject", image_id, "by ann") for image_id in table["image_id"][away]))
+    if late:
+        predicted(library, dict.fromkeys(ids, 0.5))
     return dict(zip(ids, [*features, *fresh], strict=True))
 
 
@@ -79,6 +86,24 @@ def test_images_like_rejected_ones_go_by_a_plan_and_the_cost_is_known(
     assert cost["wanted_lost"] == 0
     (rule,) = made.rules.to_dict("records")
     assert rule["note"].startswith("tried on 400 wanted images beside 60 rejected ones")
+
+
+def test_what_nobody_looked_at_waits_and_the_queue_is_named(
+    library: Library, tmp_path: Path
+) -> None:
+    keep(library, answered(library, tmp_path / "pool", late=True))
+    made = plan(library, ALIKE, ASK)
+    assert made.table.empty
+    (rule,) = made.rules.to_dict("records")
+    assert rule["note"].endswith(
+        f"; {waiting(rule['note'])} more wait until somebody has looked at 30 of "
+        "`curate queue like-rejected`"
+    )
+    assert waiting(rule["note"]) >= 15
+
+
+def waiting(note: str) -> int:
+    return int(note.partition("; ")[2].split()[0])
 
 
 def test_the_features_that_were_kept_last_count(library: Library, tmp_path: Path) -> None:
@@ -110,5 +135,5 @@ def test_without_features_or_answers_the_rule_is_silent_and_says_why(
 
 
 def test_the_default_policy_asks_for_it_and_no_other_rule_reads_features() -> None:
-    assert [name for name, rule in DEFAULT.items() if rule["recipe"] == "like-rejected"]
+    assert DEFAULT["like-rejected"] == {"recipe": "like-rejected"}
     assert [name for name, recipe in RECIPES.items() if recipe.compares] == ["like-rejected"]

@@ -104,9 +104,10 @@ def test_the_lowest_scores_of_what_nobody_saw_go_first() -> None:
     assert list(table.loc[rows.index, "image_id"]) == ["low", "new"]
 
 
-def test_what_is_like_rejected_images_goes_with_both_cosines_said() -> None:
-    table = images(a={"like_rejected": 0.71, "like_wanted": 0.32}, b={})
-    assert found("like-rejected", table) == {
-        "a": "like 3 rejected images (0.71), and like nothing wanted (0.32)"
-    }
-    assert RECIPES["like-rejected"].find(table)["risk"].to_list() == [0.32 - 0.71]
+def test_what_is_like_rejected_images_goes_the_farthest_beyond_the_border_first() -> None:
+    far = {"like_rejected": 0.41, "like_wanted": 0.12}
+    table = images(a=far, b={}, c={**far, "like_rejected": 0.2})
+    assert found("like-rejected", table)["a"] == (
+        "nearer to rejected images than to wanted ones by 0.41; 0.12 would do"
+    )
+    assert RECIPES["like-rejected"].find(table)["risk"].round(2).to_list() == [-0.29, -0.08]

@@ -60,6 +60,7 @@ HITS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "wrong-label": _changed,
     "new-class": _is_new,
     "low-score": _is_rejected,
+    "like-rejected": _is_rejected,
 }
 """By recipe: from outcomes of it (without `hit`) to whether each came to what was promised. A look
 of any other recipe comes to something when the answer is a class."""

@@ -164,6 +164,7 @@ GAINS: dict[str, Gain] = {
     "disagree": _correcting,
     "wrong-label": _mending,
     "low-score": _clearing,
+    "like-rejected": _clearing,
     "duplicates": _clearing,
 }
 """By recipe: what a look gains. A look of any other recipe samples the pool."""

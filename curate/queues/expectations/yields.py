@@ -38,7 +38,7 @@ PROMISES_CLASS = frozenset({"low-count", "staged", "look-alike", "unknown"})
 PROMISES_FAULT = frozenset({"uncertain", "uncertain-entropy", "uncertain-confidence", "disagree"})
 """Recipes that expect the model to be wrong."""
 
-PROMISES_JUNK = frozenset({"low-score"})
+PROMISES_JUNK = frozenset({"low-score", "like-rejected"})
 """Recipes that expect what is strange to be junk. Where a recipe promises any class and says
 nothing, what is not strange is of one."""
 

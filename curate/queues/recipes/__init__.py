@@ -9,6 +9,7 @@ from curate.queues.recipes import (
     disagree,
     diverse,
     duplicates,
+    like_rejected,
     look_alike,
     low_count,
     low_score,
@@ -74,6 +75,15 @@ RECIPES: dict[str, Recipe] = {
         highest,
         low_score.reason,
         promise="a rejection",
+    ),
+    "like-rejected": Recipe(
+        "the border of what cleanup takes for rubbish: looks there let it go on",
+        like_rejected.narrow,
+        like_rejected.score,
+        highest,
+        like_rejected.reason,
+        promise="a rejection",
+        needs=COMPARED | {"rejected"},
     ),
     "uncertain": uncertain.recipe(
         "images whose two best classes have nearly the same score (margin)",
