@@ -17,6 +17,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from curate.bulk_id import Identifier, identify, identify_batches
     from curate.bulk_id import bulk_id as bulk_identify
+    from curate.cleanup.applying import apply as apply_cleanup
+    from curate.cleanup.forgetting import forget as forget_root
+    from curate.cleanup.purging import purge as purge_cleanup
+    from curate.cleanup.restoring import restore as restore_cleanup
     from curate.cli.cleanup_rules import plan_cleanup
     from curate.core.errors import CurateError
     from curate.duplicates import DuplicatePolicy
@@ -42,10 +46,12 @@ _VERBS = {
     "LeakFreeShuffleSplit": "curate.splits:LeakFreeShuffleSplit",
     "SplitPolicy": "curate.splits:SplitPolicy",
     "TrainSettings": "curate.train:TrainSettings",
+    "apply_cleanup": "curate.cleanup.applying:apply",
     "bulk_identify": "curate.bulk_id:bulk_id",
     "export_labels": "curate.labels:export_labels",
     "find_duplicates": "curate.duplicates:find",
     "find_leaks": "curate.duplicates:across_sources",
+    "forget_root": "curate.cleanup.forgetting:forget",
     "identify": "curate.bulk_id:identify",
     "identify_batches": "curate.bulk_id:identify_batches",
     "import_answers": "curate.labels:import_answers",
@@ -53,7 +59,9 @@ _VERBS = {
     "make_split": "curate.splits:split",
     "open_library": "curate.store.library:opened",
     "plan_cleanup": "curate.cli.cleanup_rules:plan_cleanup",
+    "purge_cleanup": "curate.cleanup.purging:purge",
     "read_status": "curate.status:status",
+    "restore_cleanup": "curate.cleanup.restoring:restore",
     "scan_folder": "curate.scan:scan",
     "train_model": "curate.train:train",
 }
@@ -67,10 +75,12 @@ __all__ = [
     "LeakFreeShuffleSplit",
     "SplitPolicy",
     "TrainSettings",
+    "apply_cleanup",
     "bulk_identify",
     "export_labels",
     "find_duplicates",
     "find_leaks",
+    "forget_root",
     "identify",
     "identify_batches",
     "import_answers",
@@ -78,7 +88,9 @@ __all__ = [
     "make_split",
     "open_library",
     "plan_cleanup",
+    "purge_cleanup",
     "read_status",
+    "restore_cleanup",
     "scan_folder",
     "train_model",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
@@ -68,8 +67,8 @@ def apply(library: Library, plan: Plan) -> Told:
             places.require_quarantine(found)
         before = _earlier(library, plan)
         with engine.progress("Moving to quarantine", len(plan.table), "files") as advance:
-            for rows in _in_order(plan.table, planned):
-                _batch(library, run.run_id, found, by, rows, before, told, advance)
+            for files in _in_order(plan.table, planned):
+                _batch(library, run.run_id, found, by, files, before, told, advance)
     return told
 
 
@@ -85,12 +84,19 @@ def require_labels(library: Library) -> None:
         )
 
 
-def _in_order(table: pd.DataFrame, planned: Sequence[bytes]) -> Iterator[list[dict[str, Any]]]:
-    """Give batches of rows by path: neighbours share folders, and pages of the database."""
+_OF_PLAN = ("image_id", "bytes", "rule", "reason", "predicted")
+"""Columns of a plan, in the order of `Leaving` after its path."""
+
+
+def _in_order(table: pd.DataFrame, planned: Sequence[bytes]) -> Iterator[list[Leaving]]:
+    """Give batches of files by path: neighbours share folders, and pages of the database."""
     order = sorted(range(len(planned)), key=planned.__getitem__)
     for some in batched(order, batches.SIZE):
-        rows = table.iloc[list(some)].assign(at=[planned[number] for number in some])
-        yield [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+        rows = table[list(_OF_PLAN)].take(list(some)).astype(object)
+        told = rows.where(rows.notna(), None)
+        columns = (told[name].tolist() for name in _OF_PLAN)
+        ats = (planned[number] for number in some)
+        yield [Leaving(*row) for row in zip(ats, *columns, strict=True)]
 
 
 def _batch(
@@ -98,7 +104,7 @@ def _batch(
     run_id: int,
     found: Ground,
     by: Movers,
-    rows: list[dict[str, Any]],
+    files: list[Leaving],
     before: Mapping[bytes, str],
     told: Told,
     advance: engine.Progress,
@@ -106,20 +112,18 @@ def _batch(
     with library.writing() as connection:
         # In the transaction that says what is about to happen: whoever labels an image later
         # finds its file in quarantine, and no purge takes it.
-        reasons = _reasons(connection, found, rows, before)
-        leaving = [_leaving(row) for row in rows if not reasons[row["at"]]]
+        reasons = _reasons(connection, found, files, before)
+        leaving = [file for file, reason in zip(files, reasons, strict=True) if not reason]
         items = journal.begin(
             connection, run_id, leaving, lambda item, file: found.place(item, file, run_id)
         )
-    for row in rows:
-        if reasons[row["at"]]:
-            event = "done" if reasons[row["at"]] == DONE else "skipped"
+    for file, reason in zip(files, reasons, strict=True):
+        if reason:
+            event = "done" if reason == DONE else "skipped"
             told.counts[event] += 1
             if event == "skipped":
-                result = Outcome(event, reasons[row["at"]])
-                told.stayed(
-                    None, row["image_id"], row["at"], row["rule"], int(row["bytes"]), result
-                )
+                result = Outcome(event, reason)
+                told.stayed(None, file.image_id, file.path, file.rule, file.bytes, result)
             advance(1)
     batches.carry_out(library, run_id, found, by, items, batches.take, told, advance)
 
@@ -149,25 +153,22 @@ def _earlier(library: Library, plan: Plan) -> dict[bytes, str]:
 def _reasons(
     connection: sa.Connection,
     found: Ground,
-    rows: Sequence[Mapping[str, Any]],
+    files: Sequence[Leaving],
     before: Mapping[bytes, str],
-) -> dict[bytes, str]:
+) -> list[str]:
     """Say of each file of a batch why it stays; '' where it goes."""
-    ats = [row["at"] for row in rows]
+    ats = [file.path for file in files]
     known = known_at(connection, ats)
-    wanted = protected(connection, [row["image_id"] for row in rows])
+    wanted = protected(connection, [file.image_id for file in files])
     outside = misplaced(ats, sorted(found.roots))
-    reasons = {}
-    for row, where, why in zip(rows, outside, wanted, strict=True):
-        at = row["at"]
-        reasons[at] = (
-            before.get(at)
-            or where
-            or _unmovable(at)
-            or _unlike(known.get(at), row["image_id"])
-            or why
-        )
-    return reasons
+    return [
+        before.get(file.path)
+        or where
+        or _unmovable(file.path)
+        or _unlike(known.get(file.path), file.image_id)
+        or why
+        for file, where, why in zip(files, outside, wanted, strict=True)
+    ]
 
 
 def _unmovable(path: bytes) -> str:
@@ -181,15 +182,3 @@ def _unlike(known: FileRow | None, image_id: str) -> str:
     if known.status != "ok" or known.image_id != image_id:
         return f"{CHANGED}: the library knows another content of it, or none"
     return ""
-
-
-def _leaving(row: Mapping[str, Any]) -> Leaving:
-    predicted = row.get("predicted")
-    return Leaving(
-        row["at"],
-        row["image_id"],
-        int(row["bytes"]),
-        row["rule"],
-        row["reason"],
-        predicted if isinstance(predicted, str) else None,
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pandas as pd
 from sqlalchemy import Connection
@@ -18,12 +18,15 @@ from curate.cleanup.moving.move import Move, Outcome
 from curate.cleanup.places import Ground
 from curate.core import paths
 from curate.core.errors import CurateError
-from curate.store import journal, runs
+from curate.store import journal, locks, runs
 from curate.store.journal import Item
-from curate.store.library import Library
+from curate.store.library import LOCKS, Library
 
-SIZE = 1000
+SIZE = 2000
 """Files of a batch: two transactions and a few syncs each. After a kill so many are looked at."""
+
+LOCK = "cleanup moves"
+"""The kernel's lock of whoever moves files."""
 
 RESULT_COLUMNS = ("item", "image_id", "path", "rule", "outcome", "reason", "bytes")
 
@@ -124,7 +127,7 @@ def begun(
         staying = stay(connection, items) if stay else {}
         going = [item for item in items if item.item not in staying]
         journal.add(connection, run_id, [(item.item, event, "") for item in going])
-    return [replace(item, event=event) for item in going]
+    return [item._replace(event=event) for item in going]
 
 
 def take(mover: Mover, moves: Sequence[Move]) -> Iterator[tuple[Move, Outcome]]:
@@ -156,16 +159,24 @@ def moving(library: Library, run: runs.Run, ground: Ground, movers: Movers) -> I
     ------
     Told
         To be filled.
+
+    Raises
+    ------
+    LockedError
+        A process that lost its lock on the server is at it still.
     """
     told = Told(run.run_id)
-    try:
-        settled(library, run.run_id, ground, movers, told)
-        yield told
-    except (KeyboardInterrupt, SystemExit):
-        left_whole(library, run.run_id, ground, movers)
-        raise
-    finally:
-        run.summary.update(told.counts, reasons=dict(told.reasons.most_common(20)))
+    # The lock of a stage on PostgreSQL ends with a connection, and its process may go on moving:
+    # nobody else settles what it has under way before the process itself has ended.
+    with locks.hold(library.folder / LOCKS, LOCK):
+        try:
+            settled(library, run.run_id, ground, movers, told)
+            yield told
+        except (KeyboardInterrupt, SystemExit):
+            left_whole(library, run.run_id, ground, movers)
+            raise
+        finally:
+            run.summary.update(told.counts, reasons=dict(told.reasons.most_common(20)))
 
 
 def left_whole(library: Library, run_id: int, ground: Ground, movers: Movers) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ IN_A_FOLDER = 1000
 
 _LONGEST = 200
 """Bytes of a file's name that are kept in its new one; 255 may stand there, with the number."""
+
+_PLAIN = re.compile(rb"[\w .,+@~=()-]{1,100}")
+"""A name that is good as it is, as most are."""
 
 _README = """\
 Files that `curate cleanup apply` took out of the way. Nothing here is needed any more, and nothing
@@ -263,7 +267,10 @@ def _base(root: bytes, path: bytes) -> bytes:
 
 def _readable(path: bytes) -> bytes:
     """Give a name that every file system takes and that people find: its end, then its start."""
-    name = path.rpartition(b"/")[2].decode("utf-8", "replace")
+    last = path.rpartition(b"/")[2]
+    if _PLAIN.fullmatch(last):
+        return last
+    name = last.decode("utf-8", "replace")
     kept = "".join(sign if sign.isprintable() and sign not in '\\:*?"<>|' else "_" for sign in name)
     start, dot, suffix = kept.rpartition(".")
     end = f".{suffix}" if dot and start and len(suffix) <= 8 else ""

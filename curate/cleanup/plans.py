@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate import engine
 from curate.core.errors import FaultsError, InputError, LibraryError
 from curate.core.files import describe, write_asked
 from curate.formats.tables import read_records, write_csv, write_parquet
@@ -116,7 +117,8 @@ def write(plan: Plan, path: Path) -> None:
         Another suffix, or the file cannot be written.
     """
     check_suffix(path)
-    WRITERS[path.suffix](plan, path)
+    with engine.progress("Writing the plan", None, "rows"):
+        WRITERS[path.suffix](plan, path)
 
 
 def check_suffix(path: Path) -> None:
@@ -151,7 +153,8 @@ def read(library: Library, path: Path | None = None) -> Plan:
     if path is None:
         return last(library)
     check_suffix(path)
-    table = typed(_json(path) if path.suffix == ".json" else _rows(path))
+    with engine.progress("Reading the plan", None, "rows"):
+        table = typed(_json(path) if path.suffix == ".json" else _rows(path))
     twice = table["path"][table["path"].duplicated()]
     if len(twice):
         faults = [f"{name}: stands in the plan twice" for name in twice.unique()]

@@ -117,10 +117,12 @@ def purge(
 
 def _looked(library: Library, grace: timedelta, only: Collection[int] | None) -> Purged:
     items, size, why = list[int](), 0, Counter[str]()
-    for due, staying in _pages(library, grace, only):
-        items += [item.item for item in due]
-        size += sum(item.bytes for item in due)
-        why.update(staying)
+    with engine.progress("Looking at the quarantine", None, "files") as advance:
+        for due, staying in _pages(library, grace, only):
+            items += [item.item for item in due]
+            size += sum(item.bytes for item in due)
+            why.update(staying)
+            advance(len(due) + len(staying))
     return Purged(frozenset(items), size, why)
 
 
@@ -163,7 +165,8 @@ def _wanted(connection: Connection, items: Sequence[Item]) -> dict[int, str]:
 
 
 def _require_whole(library: Library) -> None:
-    faults = check.faults(library)
+    with engine.progress("Checking the library", None, "rows"):
+        faults = check.faults(library)
     if faults:
         raise LibraryError(
             str(library.folder),

@@ -125,7 +125,7 @@ def write(library: Library, run_id: int, closed: list[tuple[Item, Outcome]]) -> 
         )
         moved = [item for item, result in closed if result.event == "moved"]
         for number in {item.moved_run for item in moved}:
-            gone = [item.path for item in moved if item.moved_run == number]
+            gone = [item.item for item in moved if item.moved_run == number]
             journal.mark_moved(connection, number, gone)
         back = [(item.image_id, one.entry) for item, one in closed if one.entry is not None]
         journal.mark_back(connection, run_id, back)

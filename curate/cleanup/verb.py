@@ -114,14 +114,20 @@ def plan(
         with engine.progress("Planning", None, "rows") as advance:
             found = naming.named(library, chosen, ask, now or datetime.now(UTC), advance)
             everything = pd.concat([rows["image_id"] for rows in found.rows.values()])
+            advance(0, "what is protected")
             files = protection.of_files(library, list(everything.unique()))
-        laid = planned(chosen, found.rows, files)
-        moving = laid.table[laid.table["action"] == "quarantine"]
-        wanted = _images_by_rule(moving)
-        earlier = [_wanted(made.summary) for made in plans.made_before(library)]
-        over = stops(policy, wanted, pool, earlier)
-        images = laid.table.drop_duplicates("image_id")
-        scores = {rule.name: images.loc[images["rule"] == rule.name, "score"] for rule in chosen}
+            advance(0, "what goes, and what stays")
+            laid = planned(chosen, found.rows, files)
+            moving = laid.table[laid.table["action"] == "quarantine"]
+            wanted = _images_by_rule(moving)
+            earlier = [_wanted(made.summary) for made in plans.made_before(library)]
+            over = stops(policy, wanted, pool, earlier)
+            images = laid.table.drop_duplicates("image_id")
+            scores = {
+                rule.name: images.loc[images["rule"] == rule.name, "score"] for rule in chosen
+            }
+            advance(0, "the difference to the last plan")
+            since = _since(library, before is not None, moving, chosen)
         made = Made(
             None,
             laid.table,
@@ -129,7 +135,7 @@ def plan(
             _by_rule(chosen, laid.table, laid.left, found.notes),
             _by_class(moving),
             naming.costs(chosen, found, scores),
-            _since(library, before is not None, moving, chosen),
+            since,
             tuple(over),
             pool,
             named_policy,
@@ -144,7 +150,8 @@ def plan(
         if over and not agree(over):
             run.summary["stopped"] = True
             return made
-        kept = plans.keep(library, run, moving[list(PLAN_COLUMNS)], named_policy)
+        with engine.progress("Keeping the plan", None, "rows"):
+            kept = plans.keep(library, run, moving[list(PLAN_COLUMNS)], named_policy)
     return Made(**{**vars(made), "plan": kept})
 
 
@@ -174,7 +181,8 @@ def _refuse(library: Library, connection: Connection) -> None:
         raise LibraryError(
             root,
             f"{wrong}, and the library knows files there: a disk that is not mounted?",
-            "Nothing was planned. Mount it, or bring the folder back, and plan again.",
+            "Nothing was planned. Mount it, or bring the folder back, and plan again; when it is "
+            f"gone for good: `curate cleanup forget {root}`.",
         )
 
 

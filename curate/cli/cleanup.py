@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.cli import cleanup_moves, schedule
-from curate.cli.options import JsonOption, LibraryOption, in_a_folder
+from curate.cli import cleanup_forget, cleanup_moves, schedule
+from curate.cli.options import JsonOption, LibraryOption, Seed, in_a_folder
 
 if TYPE_CHECKING:
     from curate.cleanup.limits import Stop
@@ -30,6 +30,7 @@ def add_to(app: typer.Typer) -> None:
     group.command()(plan)
     group.command()(approve)
     cleanup_moves.add_to(group)
+    group.command()(cleanup_forget.forget)
     group.command()(schedule.schedule)
     app.add_typer(group, name="cleanup")
 
@@ -67,7 +68,7 @@ def plan(
     yes: Annotated[
         bool, typer.Option("--yes", help="Keep this plan though it is over a limit.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Decides what chance decides.")] = 0,
+    seed: Seed = 0,
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> None:

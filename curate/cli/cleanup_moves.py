@@ -170,7 +170,8 @@ def log(
 ) -> None:
     """Tell the story of a file, or of the last runs."""
     from curate.cleanup import story
-    from curate.cli.output import Printer, records
+    from curate.cli.cleanup_output import written
+    from curate.cli.output import Printer, local, records
     from curate.store import journal
     from curate.store.library import opened
 
@@ -182,7 +183,8 @@ def log(
             several = table["path"][table["path"] != ""].nunique() > 1
             shown = table[["made_at", "run_id", "what", "by", "said", *["path"] * several]]
         else:
-            table = shown = story.last_runs(place)
+            table = story.last_runs(place)
+            shown = table.assign(ended_at=table["ended_at"].map(local, na_action="ignore"))
             with place.reading() as connection:
                 held = journal.counts(connection).get(journal.QUARANTINED, (0, 0))
             printer.facts(runs=records(table), files=held[0], bytes=held[1])
@@ -190,7 +192,7 @@ def log(
     if not len(table):
         printer.say("Cleanup has done nothing to it." if asked else "No cleanup has run yet.")
     elif not asked:
-        printer.say(f"{held[0]:,} files in quarantine, {held[1] / 1e9:,.2f} GB")
+        printer.say(f"{held[0]:,} files in quarantine, {written(held[1])}")
     printer.write(table, csv, parquet)
     printer.next("curate cleanup plan" if not asked else "curate cleanup log", "the next step")
     printer.finish()
@@ -199,6 +201,7 @@ def log(
 def _say(
     printer: Printer, told: Told, event: str, words: str, csv: Path | None, parquet: Path | None
 ) -> None:
+    from curate.cli.cleanup_output import written
     from curate.cli.output import counted, records
 
     stayed = told.exceptions
@@ -212,17 +215,18 @@ def _say(
         done = counted(told.counts["settled"], "file")
         printer.say(f"{done} of an interrupted run settled")
     done = counted(told.counts[event], "file")
-    printer.say(f"{done} {words}, {told.counts['bytes'] / 1e9:,.2f} GB (run {told.run_id})")
+    printer.say(f"{done} {words}, {written(told.counts['bytes'])} (run {told.run_id})")
     _say_staying(printer, told.reasons.most_common(SHOWN))
     printer.write(stayed, csv, parquet)
 
 
 def _say_due(printer: Printer, found: Purged) -> None:
+    from curate.cli.cleanup_output import written
     from curate.cli.output import counted
 
     printer.facts(files=found.files, bytes=found.bytes, staying=dict(found.staying))
     due = counted(found.files, "file")
-    printer.say(f"{due} in quarantine may be deleted, {found.bytes / 1e9:,.2f} GB")
+    printer.say(f"{due} in quarantine may be deleted, {written(found.bytes)}")
     _say_staying(printer, found.staying.most_common())
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from curate.cli import schedule
-from curate.cli.nightly import NAMES
 from curate.cli.options import JsonOption, LibraryOption, in_a_folder
 
 if TYPE_CHECKING:
@@ -29,6 +28,9 @@ STAGE = "job"
 
 SHOWN = 10
 """Runs that are shown; all of them are in --json."""
+
+KEPT_LOGS = 100
+"""Logs of runs that are kept, the newest; what came of a run stays in the library."""
 
 PROGRAM = (sys.executable, "-P", "-m", "curate")
 """How commands are called on this machine. -P: no file of the folder takes a module's place."""
@@ -79,7 +81,7 @@ def jobs(
 
 
 def run(
-    job: Annotated[str, typer.Argument(metavar="JOB", help=f"{' or '.join(NAMES)}.")],
+    job: schedule.JobName,
     time_out: Annotated[
         str,
         typer.Option(
@@ -153,6 +155,7 @@ def _followed(
     try:
         with runs.running(place, STAGE, {"job": job, "steps": list(steps)}) as run:
             folder.mkdir(exist_ok=True)
+            _prune(folder)
             log = folder / f"{run.run_id}.log"
             night = Night(place, settings, Commands(PROGRAM, place.root, log, seconds), run)
             rows = night.commands.rows
@@ -171,6 +174,13 @@ def _followed(
     except _Unwell:
         pass
     return night, told
+
+
+def _prune(folder: Path) -> None:
+    """Take away all logs but the last: they are named by their runs, whatever the clock says."""
+    logs = [file for file in folder.glob("*.log") if file.stem.isdecimal()]
+    for file in sorted(logs, key=lambda log: int(log.stem))[: 1 - KEPT_LOGS]:
+        file.unlink(missing_ok=True)
 
 
 def _note(run: Run, rows: Sequence[Row]) -> None:

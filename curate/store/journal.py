@@ -9,12 +9,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from curate.core import paths
 from curate.core.files import FileEntry
@@ -41,8 +52,7 @@ EVENTS: dict[str, tuple[str, tuple[str, ...]]] = {
 """What a row says: the state that the item is in then, and the rows that may follow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaving:
+class Leaving(NamedTuple):
     """One file that is about to go to quarantine."""
 
     path: bytes
@@ -53,11 +63,7 @@ class Leaving:
     predicted: str | None = None
 
 
-_OF_FILE = tuple(Leaving.__dataclass_fields__)
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One file's stay in quarantine.
 
     Attributes
@@ -148,47 +154,72 @@ def begin(
     first, now = _next(connection), _now()
     items = [
         Item(
-            item=first + number,
-            event="intent",
-            said="",
-            run_id=run_id,
-            made_at=now,
-            **{name: getattr(file, name) for name in _OF_FILE},
-            place=place(first + number, file),
-            moved_run=run_id,
+            *(item, "intent", "", run_id, now, file.path, place(item, file)),
+            *(file.image_id, file.bytes, file.rule, file.why, file.predicted, run_id),
         )
-        for number, file in enumerate(leaving)
+        for item, file in enumerate(leaving, start=first)
     ]
-    rows = [
-        _row(one.item, one.item, "intent", "", run_id, now)
-        | {name: getattr(one, name) for name in (*_OF_FILE, "place")}
-        for one in items
-    ]
-    if rows:
-        connection.execute(insert(journal), rows)
+    if items:
+        connection.execute(insert(journal), [_first_row(item) for item in items])
     return items
+
+
+def _first_row(item: Item) -> dict[str, Any]:
+    return {
+        "seq": item.item,
+        "item": item.item,
+        "event": item.event,
+        "reason": item.said,
+        "run_id": item.run_id,
+        "made_at": item.made_at,
+        "path": item.path,
+        "place": item.place,
+        "image_id": item.image_id,
+        "bytes": item.bytes,
+        "rule": item.rule,
+        "why": item.why,
+        "predicted": item.predicted,
+    }
 
 
 def add(connection: Connection, run_id: int, events: Iterable[tuple[int, str, str]]) -> None:
     """Append rows: the item, what happened, and why ('' where that needs no words)."""
-    first, now = _next(connection), _now()
-    rows = [
-        _row(first + number, item, event, reason, run_id, now)
-        for number, (item, event, reason) in enumerate(events)
-    ]
+    seq, rows = _next(connection), []
+    ordered = sorted(events)
+    for low, high in _ranges([item for item, _, _ in ordered], [one[1:] for one in ordered]):
+        item, event, reason = ordered[low]
+        last = item + high - low
+        told = {"event": event, "reason": reason}
+        rows.append({"low": item, "high": last, "ahead": seq - item, **told})
+        seq += last - item + 1
     if rows:
-        connection.execute(insert(journal), rows)
+        # Most files of a batch meet one fate: the database itself makes the rows of neighbours.
+        connection.execute(_ADDED, [row | {"run": run_id, "now": _now()} for row in rows])
 
 
-def _row(seq: int, item: int, event: str, reason: str, run_id: int, now: str) -> dict[str, Any]:
-    return {
-        "seq": seq,
-        "item": item,
-        "event": event,
-        "reason": reason,
-        "run_id": run_id,
-        "made_at": now,
-    }
+def _ranges(items: Sequence[int], kinds: Sequence[object]) -> Iterator[tuple[int, int]]:
+    """Give the places of the first and the last of consecutive items of one kind."""
+    start = 0
+    for place in range(1, len(items) + 1):
+        ends = place == len(items) or items[place] != items[place - 1] + 1
+        if ends or kinds[place] != kinds[start]:
+            yield start, place - 1
+            start = place
+
+
+_NEIGHBOURS = (journal.c.seq >= bindparam("low")) & (journal.c.seq <= bindparam("high"))
+"""The first rows of consecutive items: those are numbered by them."""
+
+_ADDED = insert(journal).from_select(
+    ["seq", "item", "event", "reason", "run_id", "made_at"],
+    select(
+        journal.c.seq + bindparam("ahead", type_=BigInteger),
+        journal.c.seq,
+        *(bindparam(name, type_=Text) for name in ("event", "reason")),
+        bindparam("run", type_=Integer),
+        bindparam("now", type_=Text),
+    ).where(_NEIGHBOURS),
+)
 
 
 def _next(connection: Connection) -> int:
@@ -325,16 +356,21 @@ def place_in(library: Library, place: bytes) -> bytes:
     return place if paths.scheme_of(place) else os.path.join(os.fsencode(library.root), place)
 
 
-def mark_moved(connection: Connection, run_id: int, gone: Sequence[bytes]) -> None:
-    """Say that files are in quarantine and no longer at their paths."""
-    if gone:
+def mark_moved(connection: Connection, run_id: int, items: Sequence[int]) -> None:
+    """Say that the files of items are in quarantine and no longer at their paths."""
+    ordered = sorted(items)
+    rows = [
+        {"low": ordered[low], "high": ordered[high]}
+        for low, high in _ranges(ordered, [""] * len(ordered))
+    ]
+    if rows:
         files = schema.files
         statement = (
             update(files)
-            .where(files.c.path == bindparam("at"))
+            .where(files.c.path.in_(select(journal.c.path).where(_NEIGHBOURS)))
             .values(status="gone", reason=f"in quarantine (run {run_id})", run_id=run_id)
         )
-        connection.execute(statement, [{"at": path} for path in gone])
+        connection.execute(statement, rows)
 
 
 def mark_back(connection: Connection, run_id: int, back: Sequence[tuple[str, FileEntry]]) -> None:

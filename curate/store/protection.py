@@ -14,15 +14,12 @@ import pandas as pd
 from sqlalchemy import ColumnElement, Connection, exists, func, select, true
 
 from curate.core import paths
-from curate.core.chunks import batched
 from curate.core.files import LIBRARY_FOLDER
-from curate.store import facts, files, pages, schema
+from curate.store import dialect, facts, files, pages, schema
 from curate.store.library import Library
 
 MANY = 20_000
 """So many images are asked for one by one; of more, everything is read once."""
-
-_BATCH = 500
 
 _DECIDED = {
     "label": "labelled {}",
@@ -159,10 +156,8 @@ def _files_of(library: Library, image_ids: Sequence[str]) -> Iterator[tuple[byte
         return
     query = select(*[schema.files.c[name] for name in names]).where(there)
     with library.reading() as connection:
-        for some in batched(dict.fromkeys(image_ids), _BATCH):
-            yield from map(
-                tuple, connection.execute(query.where(schema.files.c.image_id.in_(some)))
-            )
+        some = dialect.among(connection, dict.fromkeys(image_ids))
+        yield from map(tuple, connection.execute(query.where(schema.files.c.image_id.in_(some))))
 
 
 def absent(connection: Connection) -> dict[str, str]:
@@ -202,70 +197,68 @@ _Asked = Collection[str]
 
 def _decided(connection: Connection, asked: _Asked) -> _Found:
     log = schema.decisions
+    some = _among(connection, asked, log.c.image_id)
     for kind, told in _DECIDED.items():
         of_person = kind not in ("label", "split")
-        for some in _batches(asked, log.c.image_id):
-            newest = (
-                select(func.max(log.c.seq).label("seq"))
-                .where(log.c.kind == kind, some)
-                .group_by(log.c.image_id, log.c.field)
-                .subquery()
-            )
-            query = select(log.c.image_id, log.c.value, log.c.actor)
-            query = query.join(newest, log.c.seq == newest.c.seq).where(log.c.value != "")
-            if of_person:
-                query = query.where(log.c.actor.not_in(_MACHINES))
-            for image_id, value, actor in _rows(connection, query):
-                words = told.format(actor if of_person else value)
-                benchmark = kind == "split" and value == "benchmark"
-                yield image_id, "in the benchmark" if benchmark else words
+        newest = (
+            select(func.max(log.c.seq).label("seq"))
+            .where(log.c.kind == kind, some)
+            .group_by(log.c.image_id, log.c.field)
+            .subquery()
+        )
+        query = select(log.c.image_id, log.c.value, log.c.actor)
+        query = query.join(newest, log.c.seq == newest.c.seq).where(log.c.value != "")
+        if of_person:
+            query = query.where(log.c.actor.not_in(_MACHINES))
+        for image_id, value, actor in _rows(connection, query):
+            words = told.format(actor if of_person else value)
+            benchmark = kind == "split" and value == "benchmark"
+            yield image_id, "in the benchmark" if benchmark else words
 
 
 def _queued(connection: Connection, asked: _Asked) -> _Found:
     queued = schema.queued
-    for some in _batches(asked, queued.c.image_id):
-        query = select(queued.c.image_id, queued.c.name).where(some)
-        for image_id, name in _rows(connection, query):
-            yield image_id, f"in the saved queue {name}"
+    some = _among(connection, asked, queued.c.image_id)
+    query = select(queued.c.image_id, queued.c.name).where(some)
+    for image_id, name in _rows(connection, query):
+        yield image_id, f"in the saved queue {name}"
 
 
 def _keepers(connection: Connection, asked: _Asked) -> _Found:
     groups = schema.duplicates
-    for some in _batches(asked, groups.c.image_id):
-        query = select(groups.c.image_id).where(groups.c.keeper == groups.c.image_id, some)
-        for (image_id,) in _rows(connection, query):
-            yield image_id, "the keeper of its near-duplicates"
+    some = _among(connection, asked, groups.c.image_id)
+    query = select(groups.c.image_id).where(groups.c.keeper == groups.c.image_id, some)
+    for (image_id,) in _rows(connection, query):
+        yield image_id, "the keeper of its near-duplicates"
 
 
 def _left_alone(connection: Connection, asked: _Asked) -> _Found:
     groups, there = schema.duplicates, schema.files.alias()
     kept = exists().where(there.c.image_id == groups.c.keeper, there.c.status == "ok")
-    for some in _batches(asked, groups.c.image_id):
-        query = select(groups.c.image_id).where(groups.c.keeper != groups.c.image_id, ~kept, some)
-        for (image_id,) in _rows(connection, query):
-            yield image_id, "the keeper of its near-duplicates is there no more"
+    some = _among(connection, asked, groups.c.image_id)
+    query = select(groups.c.image_id).where(groups.c.keeper != groups.c.image_id, ~kept, some)
+    for (image_id,) in _rows(connection, query):
+        yield image_id, "the keeper of its near-duplicates is there no more"
 
 
 def _parents(connection: Connection, asked: _Asked) -> _Found:
     log = schema.decisions
     said = (log.c.kind == "group") & (log.c.field == facts.PARENT)
-    for some in _batches(asked, log.c.value):
-        # An image may have been made of several, which stand in the detail.
-        named = some if some is true() else some | log.c.detail.contains('"values"')
-        query = select(log.c.image_id, log.c.value, log.c.detail).where(said, named)
-        for image_id, value, detail in _rows(connection, query):
-            for parent in json.loads(detail).get("values") or [value]:
-                if parent in asked and parent != image_id:
-                    yield parent, "images were made of it"
+    # An image may have been made of several, which stand in the detail.
+    named = _among(connection, asked, log.c.value) | log.c.detail.contains('"values"')
+    query = select(log.c.image_id, log.c.value, log.c.detail).where(said, named)
+    for image_id, value, detail in _rows(connection, query):
+        for parent in json.loads(detail).get("values") or [value]:
+            if parent in asked and parent != image_id:
+                yield parent, "images were made of it"
 
 
-def _batches(asked: _Asked, column: Any) -> Iterator[ColumnElement[bool]]:
-    """Ask for the images in conditions of a bearable length; for many, for all that there are."""
+def _among(connection: Connection, asked: _Asked, column: Any) -> ColumnElement[bool]:
+    """Ask for the images; for many of them, for all that there are."""
     if len(asked) > MANY:
-        yield true()
-        return
-    for some in batched(asked, _BATCH):
-        yield column.in_(some)
+        return true()
+    condition: ColumnElement[bool] = column.in_(dialect.among(connection, asked))
+    return condition
 
 
 def _rows(connection: Connection, query: Any) -> Iterator[Any]:

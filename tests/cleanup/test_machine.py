@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -28,17 +29,26 @@ from curate.cleanup.plans import Plan
 from curate.cleanup.protected import protected
 from curate.cleanup.purging import purge
 from curate.cleanup.restoring import restore
-from curate.core.errors import CurateError
+from curate.cli.cleanup_rules import plan_cleanup
+from curate.core.errors import CurateError, LibraryError
 from curate.core.identity import image_id
 from curate.store import files, journal, runs
 from curate.store.library import opened
-from tests.store.made import put_shard
+from tests.queues.cases import predict, said
 
 from .moved import digests, filled, items, know, label, plan_of, put, settled, whole
 
 DAY = timedelta(days=1)
 GRACE = 11 * DAY
 MEMORY = Path("/dev/shm")
+POLICY = """
+[cleanup]
+max_share = 1.0
+surge = 1000
+[cleanup.rules.junk]
+recipe = "low-score"
+max_score = 0.5
+"""
 
 names = st.sampled_from(["a.jpg", "b.jpg", "in/a.jpg", "in/b.jpg", "é.jpg"])
 contents = st.sampled_from([b"one", b"two", b"three", b"four"])
@@ -78,7 +88,7 @@ class Hands(RuleBasedStateMachine):
         for name in ("move", "image_of"):
             self.patch.setattr(handles, name, self.burning(getattr(handles, name)))
         (self.folder / "photos").mkdir()
-        (self.folder / "curate.toml").write_text("[cleanup]\nmax_share = 1.0\n")
+        (self.folder / "curate.toml").write_text(POLICY)
         self.opening = opened(self.folder, make=True)
         self.library = self.opening.__enter__()
         filled(self.library, self.root, {"a.jpg": b"one", "in/a.jpg": b"two", "b.jpg": b"three"})
@@ -129,10 +139,13 @@ class Hands(RuleBasedStateMachine):
         put(self.root, {name: content})
         self.expected[sha256(content).hexdigest()] += 1
 
-    @rule(predict=st.booleans())
-    def scan(self, predict: bool) -> None:
-        if predict:
-            put_shard(self.library, image_id(b"one"))
+    @rule(score=st.sampled_from([0.1, 0.9]))
+    def predict(self, score: float) -> None:
+        named = [image_id(content) for content in (b"one", b"two", b"three", b"four")]
+        predict(self.library, [said(name, "kudu", score) for name in named])
+
+    @rule()
+    def scan(self) -> None:
         there = [os.fsencode(path) for path in sorted(self.root.rglob("*")) if path.is_file()]
         know(self.library, self.root, there)
         with runs.running(self.library, "scan", {}) as run, self.library.writing() as connection:
@@ -149,6 +162,29 @@ class Hands(RuleBasedStateMachine):
     def make_plan(self) -> None:
         there = [os.fsencode(path) for path in sorted(self.root.rglob("*")) if path.is_file()]
         self.plan = plan_of(there)
+
+    @rule()
+    def make_plan_by_policy(self) -> None:
+        """Plan what the last predictions say is worth nothing."""
+        with suppress(LibraryError):  # a root whose last file has gone is taken for unmounted
+            made = plan_cleanup(self.library)
+            assert not set(made.table["image_id"]) & self.labelled
+            self.plan = made.plan
+
+    @rule()
+    def label_too_late(self) -> None:
+        """Somebody wants what is in quarantine by now; it comes of age, and somebody purges."""
+        self.quarantine(True, 0)
+        resting = items(self.library, journal.QUARANTINED)
+        wanted = {item.image_id for item in resting}
+        for content in (b"one", b"two", b"three", b"four"):
+            if image_id(content) in wanted - self.labelled:
+                self.label(content)
+                break
+        self.later(12, 0)
+        assert {one.item for one in resting if one.image_id in self.labelled} <= {
+            item.item for item in items(self.library, journal.QUARANTINED)
+        }
 
     @rule(fresh=st.booleans(), crash=crashes)
     def quarantine(self, fresh: bool, crash: int) -> None:
@@ -181,9 +217,9 @@ class Hands(RuleBasedStateMachine):
 
     @rule(days=st.sampled_from([3, 12]), crash=crashes)
     def later(self, days: int, crash: int) -> None:
-        """Time passes, the library is used every day, and somebody purges."""
-        for _ in range(days):
-            self.passed += DAY
+        """Time passes, the library is used every third day, and somebody purges."""
+        for _ in range(days // 3):
+            self.passed += 3 * DAY
             self.used()
         self.purge(crash)
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curate.cleanup import batches
 from curate.cleanup.applying import apply
 from curate.cleanup.batches import Told
-from curate.cleanup.moving import handles
-from curate.cleanup.moving.move import Found
+from curate.cleanup.moving import Mover, handles
+from curate.cleanup.moving.move import Found, Move, Outcome
 from curate.cleanup.recovering import outcome
 from curate.cleanup.restoring import restore
+from curate.core.errors import LockedError
 from curate.store.journal import EVENTS, OPEN, QUARANTINED
 from curate.store.library import Library
 
@@ -181,3 +185,25 @@ def test_a_quarantine_that_is_not_mounted_leaves_its_items_open(
     (library.folder / "unmounted").rename(quarantine)
     assert restore(library).counts["settled"] == 4
     assert whole(library)
+
+
+def test_who_lost_the_lock_on_the_server_is_not_settled_while_it_moves_files(
+    library: Library, photos: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, real = digests(library.root), batches.take
+    # As on PostgreSQL, when the connection that holds the lock breaks in the middle of a batch.
+    monkeypatch.setattr(Library, "locked", lambda self, stage: nullcontext())
+
+    def interrupted(mover: Mover, moves: Sequence[Move]) -> Iterator[tuple[Move, Outcome]]:
+        for number, done in enumerate(real(mover, moves)):
+            if number == 1:
+                with pytest.raises(LockedError, match="cleanup moves"):
+                    restore(library)
+            yield done
+
+    monkeypatch.setattr(batches, "take", interrupted)
+    assert apply(library, plan_of(photos)).counts["moved"] == 4
+    assert {item.event for item in items(library)} == {"moved"}
+    assert digests(library.root) == before
+    assert whole(library)
+    assert settled(library)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def test_people_read_what_was_done_and_what_comes_next(
     found: list[bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = told(capsys, "apply", "plan.json")
-    assert "3 files moved to quarantine, 0.00 GB (run 3)" in said
+    assert re.search(r"3 files moved to quarantine, [\d.,]+ (bytes|kB) \(run 3\)", said)
     assert "Next: curate cleanup restore --run 3" in said
     assert "3 were there already" in told(capsys, "apply", "plan.json")
     said = told(capsys, "log", os.fsdecode(found[1]))
@@ -128,3 +129,22 @@ def test_check_says_what_an_interruption_left(
     held.unlink()
     assert answer(["check"]) == EXPECTED
     assert "is not there (it was" in capsys.readouterr().out
+
+
+def test_a_retired_disk_is_forgotten_by_name(
+    library: Library, found: list[bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = library.root / "photos"
+    assert answer(["cleanup", "forget", str(photos), "--yes"]) == EXPECTED
+    assert "is there, with files in it" in capsys.readouterr().err
+    photos.rename(library.root / "in a drawer")
+    assert answer(["cleanup", "plan"]) == EXPECTED
+    assert f"curate cleanup forget {photos}" in " ".join(capsys.readouterr().err.split())
+    text = told(capsys, "forget", str(photos))
+    assert "4 files" in text
+    assert "would be forgotten" in text
+    assert "1 labelled image" in text
+    assert f"curate cleanup forget {photos} --yes" in " ".join(text.split())
+    assert asked(capsys, "forget", str(photos), "--yes")["run_id"]
+    assert asked(capsys, "log")["runs"][0]["action"] == "forget"
+    told(capsys, "plan")

@@ -480,3 +480,15 @@ def test_a_real_night_moves_what_the_policy_names(
         assert journal.counts(connection)[journal.QUARANTINED][0] == 1
     # The plan is in the library; its file was for the next command alone.
     assert [file.suffix for file in (tmp_path / ".curate" / "jobs").iterdir()] == [".log"]
+
+
+def test_old_logs_make_room_for_new_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "KEPT_LOGS", 3)
+    for name in ("8.log", "9.log", "10.log", "11.log", "notes.log", "9.txt"):
+        (tmp_path / name).write_text("what was said")
+    # Those of people are theirs, and the clock has no say: 10 comes after 9.
+    os.utime(tmp_path / "11.log", (0, 0))
+    jobs._prune(tmp_path)
+    (tmp_path / "12.log").touch()
+    left = sorted(file.name for file in tmp_path.iterdir())
+    assert left == ["10.log", "11.log", "12.log", "9.txt", "notes.log"]

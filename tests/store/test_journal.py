@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 import pandas as pd
@@ -147,8 +148,9 @@ def test_the_journal_is_append_only(library: Library, change: str) -> None:
 
 def test_files_are_gone_with_their_reason_and_back_as_they_lie_there(library: Library) -> None:
     put_files(library, file_row(b"/photos/a.jpg", "i1"), file_row(b"/photos/b.jpg", "i1"))
+    (item,) = begun(library, b"a.jpg")
     with running(library, "cleanup", {}) as run, library.writing() as connection:
-        journal.mark_moved(connection, run.run_id, [b"/photos/a.jpg"])
+        journal.mark_moved(connection, run.run_id, [item.item])
         found = files.known(connection, [b"/photos"])
         assert found[b"/photos/a.jpg"].status == "gone"
         assert found[b"/photos/a.jpg"].reason == f"in quarantine (run {run.run_id})"
@@ -156,3 +158,37 @@ def test_files_are_gone_with_their_reason_and_back_as_they_lie_there(library: Li
         entry = FileEntry(b"/photos/a.jpg", 7, 8, 9)
         journal.mark_back(connection, run.run_id, [("i1", entry)])
         assert files.known_at(connection, [entry.path])[entry.path].was_read(entry)
+
+
+@given(st.lists(st.tuples(st.integers(1, 30), st.sampled_from("ab")), unique_by=lambda one: one[0]))
+def test_neighbours_of_one_kind_are_written_together(given_: list[tuple[int, str]]) -> None:
+    ordered = sorted(given_)
+    numbers, kinds = [one[0] for one in ordered], [one[1] for one in ordered]
+    found = list(journal._ranges(numbers, kinds))
+    assert [place for low, high in found for place in range(low, high + 1)] == list(
+        range(len(ordered))
+    )
+    for low, high in found:
+        assert numbers[high] - numbers[low] == high - low
+        assert len(set(kinds[low : high + 1])) == 1
+    for (_, high), (low, _) in pairwise(found):
+        assert (numbers[low], kinds[low]) != (numbers[high] + 1, kinds[high])
+
+
+def test_rows_of_neighbours_say_of_each_what_came_of_it(library: Library) -> None:
+    fates = ["moved", "moved", "", "skipped", "moved", "moved", "moved", "failed", "moved"]
+    names = [b"%d" % number for number in range(len(fates))]
+    put_files(library, *(file_row(b"/photos/" + name, "i1") for name in names))
+    made = begun(library, *names)
+    rows = [(m.item, fate, f"why {fate}") for m, fate in zip(made, fates, strict=True)]
+    gone = [item for item, fate, _ in rows if fate == "moved"]
+    said(library, *(row for row in reversed(rows) if row[1]))
+    with running(library, "cleanup", {}) as run, library.writing() as connection:
+        journal.mark_moved(connection, run.run_id, gone)
+        found = {one.item: (one.event, one.said) for one in journal.items(connection)}
+        known = files.known(connection, [b"/photos"])
+        numbers = list(connection.scalars(sa.select(journal.journal.c.seq)))
+    assert found == {item: (fate, why) if fate else ("intent", "") for item, fate, why in rows}
+    assert sorted(numbers) == list(range(1, 2 * len(fates)))
+    status = [known[b"/photos/" + name].status for name in names]
+    assert status == ["gone" if fate == "moved" else "ok" for fate in fates]

@@ -27,7 +27,7 @@ from curate.cleanup.moving.move import (
 from curate.core.files import FileEntry
 
 OPEN_FOLDERS = 64
-"""Folders that wait to be synced; each holds a handle."""
+"""Folders that wait to be synced, and folders that wait for a neighbour; each holds a handle."""
 
 OCCUPIED = "another file lies at its old path"
 SPOILT = "what lies in quarantine is not what was put there"
@@ -55,7 +55,9 @@ class Disk:
     def __init__(self, names: Names) -> None:
         self.names = names
         self._roots: dict[bytes, int] = {}
-        self._dirty: dict[tuple[int, int], int] = {}
+        self._walked: dict[tuple[bytes, ...], int] = {}
+        self._gained: dict[tuple[int, int], int] = {}
+        self._lost: dict[tuple[int, int], int] = {}
 
     def take(self, moves: Sequence[Move]) -> Iterator[tuple[Move, Outcome]]:
         """Put files into quarantine, each as its item says."""
@@ -100,8 +102,8 @@ class Disk:
                 os.close(handle)
 
     def sync(self) -> None:
-        """Make all changes durable."""
-        for handle in self._dirty.values():
+        """Make all changes durable: whatever happens meanwhile, a file has one name at least."""
+        for handle in [*self._gained.values(), *self._lost.values()]:
             try:
                 os.fsync(handle)
             except OSError as error:
@@ -112,6 +114,7 @@ class Disk:
     def close(self) -> None:
         """Close what is open."""
         self._forget()
+        self._leave()
         for handle in self._roots.values():
             os.close(handle)
         self._roots.clear()
@@ -119,44 +122,46 @@ class Disk:
     def _each(
         self, moves: Iterable[Move], act: Callable[[Move], Outcome], stays: str
     ) -> Iterator[tuple[Move, Outcome]]:
+        self._leave()
         for move in moves:
             try:
                 outcome = act(move)
             except Stays as why:
+                self._leave()
                 failed = why.failed and stays == "skipped"
                 outcome = Outcome("failed" if failed else stays, str(why))
             except OSError as error:
+                self._leave()
                 reason = str(refused(error, move.path))
                 outcome = Outcome("failed" if stays == "skipped" else stays, reason)
             yield move, outcome
 
     def _take(self, move: Move) -> Outcome:
         base, parts, name = below(move.root, move.path)
-        root = self._root(base)
-        with handles.folder(root, parts) as folder:
-            source = handles.regular(name, folder)
-            try:
-                seen = os.fstat(source)
-                if seen.st_size != move.bytes or handles.image_of(source) != move.image_id:
-                    raise Stays(f"{CHANGED}: it has another content")
-                self._require_same(os.fstat(source), seen)
-                self._require_same(handles.status(name, folder), seen)
-                if seen.st_nlink > 1 and self.names.count(seen) < seen.st_nlink:
-                    raise Stays("has other names: hard links that the plan does not move as well")
-                # Hashing takes a while; the way to the file must still be the one that was walked.
-                with handles.folder(root, parts) as again:
-                    if handles.identity(os.fstat(again)) != handles.identity(os.fstat(folder)):
-                        raise Stays(f"{CHANGED}: its folder is another one now")
-                self._into_quarantine(move, name, folder, source, seen)
-            finally:
-                os.close(source)
+        folder = self._folder(base, parts)
+        source = handles.regular(name, folder)
+        try:
+            seen = os.fstat(source)
+            if seen.st_size != move.bytes or handles.image_of(source) != move.image_id:
+                raise Stays(f"{CHANGED}: it has another content")
+            self._require_same(os.fstat(source), seen)
+            self._require_same(handles.status(name, folder), seen)
+            if seen.st_nlink > 1 and self.names.count(seen) < seen.st_nlink:
+                raise Stays("has other names: hard links that the plan does not move as well")
+            # Hashing takes a while; the way to the file must still be the one that was walked.
+            with handles.folder(self._root(base), parts) as again:
+                if handles.identity(os.fstat(again)) != handles.identity(os.fstat(folder)):
+                    raise Stays(f"{CHANGED}: its folder is another one now")
+            self._into_quarantine(move, name, folder, source, seen)
+        finally:
+            os.close(source)
         return Outcome("moved")
 
     def _into_quarantine(
         self, move: Move, name: bytes, folder: int, source: int, seen: os.stat_result
     ) -> None:
         base, parts, new = self._in_quarantine(move)
-        into = self._made(base, parts, 0o700)
+        into = self._folder(base, parts, 0o700)
         try:
             try:
                 handles.move(name, folder, new, into)
@@ -175,25 +180,24 @@ class Disk:
                 if seen.st_nlink > 1:
                     self.names.moved(seen)
         finally:
-            self._changed(folder)
-            self._changed(into)
-            os.close(into)
+            self._changed(into, self._gained)
+            self._changed(folder, self._lost)
 
     def _give(self, move: Move) -> Outcome:
         base, parts, name = self._in_quarantine(move)
-        with handles.folder(self._root(base), parts) as folder:
-            source = self._unspoilt(move, name, folder)
+        folder = self._folder(base, parts)
+        source = self._unspoilt(move, name, folder)
+        try:
+            base, parts, old = below(move.root, move.path)
+            into = handles.made(self._root(base), parts)
             try:
-                base, parts, old = below(move.root, move.path)
-                into = self._made(base, parts, 0o777)
-                try:
-                    now = self._back(move, name, folder, source, old, into)
-                finally:
-                    self._changed(into)
-                    self._changed(folder)
-                    os.close(into)
+                now = self._back(move, name, folder, source, old, into)
             finally:
-                os.close(source)
+                self._changed(into, self._gained)
+                self._changed(folder, self._lost)
+                os.close(into)
+        finally:
+            os.close(source)
         return Outcome("restored", "", FileEntry.of(move.path, now))
 
     def _back(
@@ -218,14 +222,14 @@ class Disk:
 
     def _delete(self, move: Move) -> Outcome:
         base, parts, name = self._in_quarantine(move)
-        with handles.folder(self._root(base), parts) as folder:
-            source = self._unspoilt(move, name, folder)
-            try:
-                self._require_same(handles.status(name, folder), os.fstat(source))
-                os.unlink(name, dir_fd=folder)
-            finally:
-                os.close(source)
-            self._changed(folder)
+        folder = self._folder(base, parts)
+        source = self._unspoilt(move, name, folder)
+        try:
+            self._require_same(handles.status(name, folder), os.fstat(source))
+            os.unlink(name, dir_fd=folder)
+        finally:
+            os.close(source)
+        self._changed(folder, self._lost)
         return Outcome("purged")
 
     def _unspoilt(self, move: Move, name: bytes, folder: int) -> int:
@@ -246,7 +250,7 @@ class Disk:
                 raise stopped(error, quarantine) from error
 
     def _append(self, quarantine: bytes, run: bytes, header: str, text: str) -> None:
-        folder = self._made(quarantine, [run], 0o700)
+        folder = handles.made(self._root(quarantine), [run], 0o700)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
             handle = os.open(notes.NAME + b".txt", flags, 0o600, dir_fd=folder)
@@ -254,7 +258,7 @@ class Disk:
                 file.write(("" if file.tell() else header).encode() + text.encode())
                 file.flush()
                 os.fsync(file.fileno())
-            self._changed(folder)
+            self._changed(folder, self._gained)
         finally:
             os.close(folder)
 
@@ -268,7 +272,7 @@ class Disk:
         try:
             with handles.folder(root, parts) as folder:
                 # What a killed run did here may not be on the disk yet.
-                self._changed(folder)
+                self._changed(folder, self._gained)
                 handles.status(name, folder)
                 return "there" if move is None else self._compared(move, name, folder)
         except (Missing, FileNotFoundError):
@@ -303,21 +307,38 @@ class Disk:
             self._roots[path] = os.open(path, handles.FOLDER)
         return self._roots[path]
 
-    def _made(self, base: bytes, parts: Sequence[bytes], mode: int) -> int:
-        return handles.made(self._root(base), parts, mode)
+    def _folder(self, base: bytes, parts: Sequence[bytes], mode: int | None = None) -> int:
+        """Open a folder, made where there is a mode; neighbours find it open still."""
+        key = (base, *parts)
+        handle = self._walked.pop(key, None)
+        if handle is None:
+            root = self._root(base)
+            handle = (
+                handles.walked(root, parts) if mode is None else handles.made(root, parts, mode)
+            )
+            if len(self._walked) >= OPEN_FOLDERS:
+                os.close(self._walked.pop(next(iter(self._walked))))
+        self._walked[key] = handle
+        return handle
+
+    def _leave(self) -> None:
+        for handle in self._walked.values():
+            os.close(handle)
+        self._walked.clear()
 
     def _require_same(self, now: os.stat_result, seen: os.stat_result) -> None:
         if not handles.same(now, seen):
             raise Stays(f"{CHANGED}: it was written to while it was read")
 
-    def _changed(self, folder: int) -> None:
+    def _changed(self, folder: int, how: dict[tuple[int, int], int]) -> None:
         known = handles.identity(os.fstat(folder))
-        if known not in self._dirty:
-            if len(self._dirty) >= OPEN_FOLDERS:
+        if known not in how:
+            if len(self._gained) + len(self._lost) >= OPEN_FOLDERS:
                 self.sync()
-            self._dirty[known] = os.dup(folder)
+            how[known] = os.dup(folder)
 
     def _forget(self) -> None:
-        for handle in self._dirty.values():
-            os.close(handle)
-        self._dirty.clear()
+        for folders in (self._gained, self._lost):
+            for handle in folders.values():
+                os.close(handle)
+            folders.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from curate.core import paths
 from curate.core.errors import LibraryError
@@ -13,8 +14,7 @@ from curate.core.files import FileEntry, describe
 CHANGED = "changed since the plan"
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """A file and its two places.
 
     Attributes
@@ -44,8 +44,7 @@ class Move:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of a move: the journal's word for it, why, and the file where it is back.
 
     The word is '' where nobody knows yet: the item stays open, and the next run looks again.
