@@ -36,8 +36,8 @@ TAIL, ONE_IN = 30, 20_000
 """The border: of so many wanted images of new classes one would go, by a tail fitted to the `TAIL`
 that come nearest to rejected images."""
 
-LOOKS, NEARBY = 30, 0.25
-"""So many looks at the quarter that is nearest to the border, or at four times as many images."""
+LOOKS = 30
+"""So many looks at images that lie together, at most four times as many with them."""
 
 MOST_REJECTED, MOST_WANTED, MOST_TESTED, PER_CLASS = 5_000, 20_000, 5_000, 64
 """Of more, so many are drawn by chance: to compare with, to try, and of a class to describe it."""
@@ -147,7 +147,11 @@ def learn(decided: pd.DataFrame, features: NDArray[Any]) -> Learnt | str:
     away, labelled = table["rejected"].astype(bool), table["label"].notna()
     # One of a group: three frames of a moment are no three witnesses.
     rejected = table[away & ~labelled].drop_duplicates("group").head(MOST_REJECTED)
-    wanted = table[labelled & ~away].head(MOST_WANTED)
+    # What people saw and kept is always among those that are tried.
+    kept_now = (table["label_run"] > table["run_id"]).rename("kept_now")
+    wanted = table[labelled & ~away]
+    wanted = wanted.loc[kept_now[wanted.index].sort_values(ascending=False, kind="stable").index]
+    wanted = wanted.head(MOST_WANTED)
     for found, least, what in (
         (rejected, LEAST_REJECTED, "rejected images, near-duplicates counted once,"),
         (wanted, LEAST_WANTED, "labelled images"),
@@ -195,22 +199,21 @@ def reached(pool: NDArray[Any], looked: NDArray[Any]) -> tuple[float, int]:
     Returns
     -------
     lowest : float
-        The lowest score that goes; inf where nothing does. Of what lies next above it, a `NEARBY`
-        share or four times `LOOKS` images, people looked at `LOOKS`. Were the place chosen before
-        the looks, at most 10 % of it would be wanted (rule of three), and less of what is above.
+        The lowest score that goes; inf where nothing does. It is the lowest look of the first
+        `LOOKS` that lie among four times as many images. Were the place chosen before the looks,
+        at most 10 % of it would be wanted (rule of three), and less of what is above.
     lacking : int
         So many more looks right above the border would have all go.
     """
     scores = np.concatenate([pool, looked])
     order = np.argsort(scores, kind="stable")
     seen = np.concatenate([[0], np.cumsum((np.arange(len(scores)) >= len(pool))[order])])
-    size = max(4 * LOOKS, round(NEARBY * len(scores)))
     begin = np.arange(len(scores))
-    inside = seen[np.minimum(begin + size, len(scores))] - seen[begin]
+    inside = seen[np.minimum(begin + 4 * LOOKS, len(scores))] - seen[begin]
     enough = np.flatnonzero(inside >= LOOKS)
-    lowest = float(scores[order[enough[0]]]) if len(enough) else np.inf
-    lacking = max(0, LOOKS - int(inside[0])) if len(pool) else 0
-    return lowest, lacking
+    lowest = float(np.sort(looked)[seen[enough[0]]]) if len(enough) else np.inf
+    waits = bool((pool < lowest).any())
+    return lowest, max(1, LOOKS - int(inside[0])) if waits else 0
 
 
 def _border(beyond: _Floats) -> float:

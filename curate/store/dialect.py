@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, LargeBinary, Select, Table, cast, func, select
+from sqlalchemy import Connection, LargeBinary, Select, Table, Text, cast, func, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
@@ -45,7 +45,9 @@ def among(connection: Connection, values: Iterable[str]) -> Select[Any]:
     if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects import postgresql
 
-        return select(func.jsonb_array_elements_text(cast(told, postgresql.JSONB)))
+        # As text: a parameter that is said to be JSON would be written as JSON once more.
+        read = cast(literal(told, Text), postgresql.JSONB)
+        return select(func.jsonb_array_elements_text(read))
     return select(func.json_each(told).table_valued("value").c.value)
 
 

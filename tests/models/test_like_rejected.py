@@ -229,25 +229,30 @@ def test_it_goes_as_deep_as_people_looked_and_no_deeper(
     lowest, lacking = reached(np.array(pool), np.array(looked))
     above = np.sort([*pool, *looked])
     if np.isfinite(lowest):
+        # Nothing goes that is less sure than every look of a place where there are many.
+        assert lowest in looked
         begin = int((above < lowest).sum())
-        window = above[begin : begin + max(4 * LOOKS, round(len(above) / 4))]
-        seen = sum(lowest <= score <= window[-1] for score in looked)
-        assert seen >= LOOKS
+        window = above[begin : begin + 4 * LOOKS]
+        assert sum(lowest <= score <= window[-1] for score in looked) >= LOOKS
     elif pool:
-        assert lacking or len(looked) < LOOKS or len(above) > 4 * LOOKS
+        assert lacking
+    assert bool(lacking) == any(score < lowest for score in pool)
     assert 0 <= lacking <= LOOKS
     # Further looks right above the border let all go.
     after = reached(np.array(pool), np.array([*looked, *[0.0] * lacking]))
-    assert not pool or after == (0.0 if lacking else min(above), 0) or lacking == 0
+    assert not lacking or after == (0.0, 0)
 
 
 def test_looks_far_above_the_border_are_none_at_it() -> None:
     pool = np.linspace(0, 1, 1000)
     assert reached(pool, np.zeros(0)) == (np.inf, LOOKS)
     lowest, lacking = reached(pool, np.full(LOOKS, 0.9))
-    assert lowest > 0.6
-    assert lacking == LOOKS
-    assert reached(pool, np.full(LOOKS, 0.1)) == (0.0, 0)
+    assert (lowest, lacking) == (0.9, LOOKS)
+    # A hundred images lie below these, and twenty looks among the lowest 120.
+    assert reached(pool, np.full(LOOKS, 0.1)) == (0.1, LOOKS - 20)
+    assert reached(pool, np.full(LOOKS, 0.0)) == (0.0, 0)
+    # Looks that lie far apart say nothing of what lies between.
+    assert reached(pool, np.linspace(0, 1, LOOKS)) == (np.inf, LOOKS - 4)
     assert reached(np.zeros(0), np.zeros(0)) == (np.inf, 0)
 
 
@@ -277,3 +282,22 @@ def test_whitened_rows_have_length_one_and_cosines_as_novelty_takes_them() -> No
     nearest = (rows @ said.classes.astype(np.float32).T).max(axis=1)
     np.testing.assert_allclose((1 - nearest) / said.scale, said.distance(features), atol=1e-4)
     assert (said.whitened(np.full((1, WIDTH), np.nan)) == 0).all()
+
+
+def test_what_people_saw_and_kept_is_always_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many labelled images only some are tried; three that lie among the rubbish are enough."""
+    monkeypatch.setattr("curate.models.like_rejected.MOST_TESTED", 100)
+    table, features = decided(0, each=100)
+    dice = np.random.default_rng(1)
+    rubbish = features[table["rejected"].to_numpy()].mean(axis=0)
+    more = heap(dice, rubbish, 3)
+    ids = [f"kept{number}" for number in range(3)]
+    new = pd.DataFrame({"image_id": ids, "label": "new", "rejected": False, "group": ids})
+    seen = new.assign(run_id=2, label_run=3)
+    pool = heap(dice, rubbish, 100)
+    before = learn(table, features)
+    after = learn(pd.concat([table, seen], ignore_index=True), np.concatenate([features, more]))
+    assert isinstance(before, Learnt)
+    assert isinstance(after, Learnt)
+    assert (before.scores(pool) > before.border).mean() > 0.5
+    assert not (after.scores(pool) > after.border).any()

@@ -21,7 +21,17 @@ from curate.core.errors import LibraryError, LockedError
 from curate.labels import import_answers
 from curate.scan import scan
 from curate.splits import SplitPolicy, split
-from curate.store import check, database, decisions, elsewhere, facts, files, runs, schema
+from curate.store import (
+    check,
+    database,
+    decisions,
+    elsewhere,
+    facts,
+    files,
+    protection,
+    runs,
+    schema,
+)
 from curate.store.library import Library, opened
 
 from ..conftest import MakePhoto
@@ -363,3 +373,12 @@ def test_the_loop_gives_the_same_tables_as_in_sqlite(
         )
         assert len(here)
         pd.testing.assert_frame_equal(here, there)
+
+
+def test_files_of_some_images_and_what_protects_them(shared_library: Library) -> None:
+    put_files(shared_library, file_row(b"/a.jpg", "a"), file_row(b"/b.jpg", "b"))
+    decide(shared_library, said("label", "b", "kudu"))
+    found = protection.of_files(shared_library, ["a", "b", "nobody's"])
+    why = found.set_index("image_id")["protected"]
+    assert sorted(why.index) == ["a", "b"]
+    assert "label" in why["b"]

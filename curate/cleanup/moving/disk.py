@@ -115,9 +115,8 @@ class Disk:
         """Close what is open."""
         self._forget()
         self._leave()
-        for handle in self._roots.values():
-            os.close(handle)
-        self._roots.clear()
+        while self._roots:
+            os.close(self._roots.popitem()[1])
 
     def _each(
         self, moves: Iterable[Move], act: Callable[[Move], Outcome], stays: str
@@ -322,9 +321,9 @@ class Disk:
         return handle
 
     def _leave(self) -> None:
-        for handle in self._walked.values():
-            os.close(handle)
-        self._walked.clear()
+        # Out of the table first: whatever interrupts this, no number is closed twice.
+        while self._walked:
+            os.close(self._walked.popitem()[1])
 
     def _require_same(self, now: os.stat_result, seen: os.stat_result) -> None:
         if not handles.same(now, seen):
@@ -339,6 +338,5 @@ class Disk:
 
     def _forget(self) -> None:
         for folders in (self._gained, self._lost):
-            for handle in folders.values():
-                os.close(handle)
-            folders.clear()
+            while folders:
+                os.close(folders.popitem()[1])
