@@ -39,6 +39,7 @@ def lay(library: Library, answering: duckdb.DuckDBPyConnection) -> str:
     """
     decided = answering.execute(_DECIDED).df()
     try:
+        held = embeddings.held(library)
         found, features = embeddings.of_images(library, decided["image_id"])
     except LibraryError as error:
         return f"{error.rule}: {error.remedy}"
@@ -47,6 +48,9 @@ def lay(library: Library, answering: duckdb.DuckDBPyConnection) -> str:
     if isinstance(learnt, str):
         return learnt
     beyond = _beyond(library, learnt, pd.Index(answering.execute(_POOL).df()["image_id"]))
+    if embeddings.held(library) != held:
+        # They may be of another model, which sees other things alike.
+        return "features were written meanwhile: Plan again when `curate bulk-id` has ended."
     own = learnt.own.set_index("image_id")
     lowest, lacking = reached(beyond.to_numpy(), own.loc[own["looked"], "score"].to_numpy())
     scores = pd.concat([beyond, own["score"]])

@@ -112,6 +112,17 @@ def blocks(
     yield from _blocks(_paths(library, model))
 
 
+def held(library: Library) -> list[Path]:
+    """Give the shards that `of_images` and `blocks` read now; others when somebody wrote features.
+
+    Raises
+    ------
+    LibraryError
+        There are none.
+    """
+    return _paths(library, None)
+
+
 def _blocks(paths: Sequence[Path]) -> Iterator[tuple[NDArray[np.str_], NDArray[np.float16]]]:
     for path in paths:
         with pq.ParquetFile(path) as file:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pytest
 
 from curate.cleanup import alike, images
 from curate.cleanup.naming import Ask
 from curate.cleanup.policy import DEFAULT, Policy, Rule
 from curate.cleanup.recipes import RECIPES
 from curate.cleanup.verb import plan
+from curate.models.like_rejected import Learnt, learn
 from curate.store import embeddings, runs, shards
 from curate.store.library import Library
 
@@ -114,6 +117,23 @@ def test_the_features_that_were_kept_last_count(library: Library, tmp_path: Path
     keep(library, {away: -features[away]})
     after = {name for name in named(library)[1] if name.startswith("p")}
     assert after == before - {away}
+
+
+def test_features_that_come_while_it_looks_are_not_compared(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = answered(library, tmp_path / "photos")
+    keep(library, rows)
+    assert named(library)[1]
+
+    def late(*asked: Any) -> Learnt | str:
+        keep(library, {name: -row for name, row in rows.items()})
+        return learn(*asked)
+
+    monkeypatch.setattr(alike, "learn", late)
+    note, going = named(library)
+    assert "written meanwhile" in note
+    assert not going
 
 
 def test_without_features_or_answers_the_rule_is_silent_and_says_why(
