@@ -16,13 +16,13 @@ WHERE label IS NOT NULL OR rejected ORDER BY image_id
 """
 _POOL = "SELECT image_id FROM images WHERE label IS NULL AND NOT rejected ORDER BY image_id"
 _LAID = """
-UPDATE images SET like_rejected = alike.like_rejected, like_wanted = alike.like_wanted
+UPDATE images SET like_rejected = alike.like_rejected, like_border = alike.like_border
 FROM alike WHERE images.image_id = alike.image_id
 """
 
 
 def lay(library: Library, answering: duckdb.DuckDBPyConnection) -> str:
-    """Fill `like_rejected` and `like_wanted` of those images that are like rejected ones.
+    """Fill `like_rejected` and `like_border` of those images that are like rejected ones.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def lay(library: Library, answering: duckdb.DuckDBPyConnection) -> str:
     scores = pd.concat([beyond, own["score"]])
     goes = scores[scores >= lowest]
     laid = pd.DataFrame({"image_id": goes.index, "like_rejected": goes.to_numpy()})
-    answering.register("alike", laid.astype({"image_id": "str"}).assign(like_wanted=learnt.border))
+    answering.register("alike", laid.astype({"image_id": "str"}).assign(like_border=learnt.border))
     answering.execute(_LAID)
     answering.unregister("alike")
     waiting = int((beyond < lowest).sum())

@@ -33,13 +33,13 @@ COLUMNS = (
     *("image_id", "path", *SAID, "label", "sub_class", "origin", "split", "taken", "group", "by"),
     *("label_run", "arrived", "rejected", "width", "height", "bytes", *MEASURES),
     *("refused", "keeper", "keeper_path", "similarity", "queued"),
-    *("like_rejected", "like_wanted"),
+    *("like_rejected", "like_border"),
 )
 """Columns of images: those that filters of queues are about (what the last model said, and what is
 known), and refused (the reason of a rejection; missing where there is none), keeper (of its
 near-duplicates), keeper_path (missing where the keeper cannot be read, or was rejected), similarity
 (to the keeper), queued (whether a queue ever offered it, or a saved one holds it), like_rejected
-and like_wanted (its score, and what it takes to go; missing until `alike.lay` filled them)."""
+and like_border (its score, and what it takes to go; missing until `alike.lay` filled them)."""
 
 Told = Callable[[int], object]
 """Is told how many rows were read."""
@@ -105,7 +105,7 @@ _FROM = {
     "refused": "decided.refusal.value",
     "keeper_path": "CASE WHEN of_kept.refusal IS NULL THEN kept.path END",
     "queued": "shown.image_id IS NOT NULL",
-    **dict.fromkeys(("like_rejected", "like_wanted"), "NULL::DOUBLE"),
+    **dict.fromkeys(("like_rejected", "like_border"), "NULL::DOUBLE"),
     **{name: f"place.{name}" for name in ("image_id", "path")},
     **{name: f"pictures.{name}" for name in ("taken", "arrived", "width", "height", "bytes")},
     **{name: f"near.{name}" for name in ("keeper", "similarity")},

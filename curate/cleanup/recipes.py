@@ -93,9 +93,9 @@ def like_rejected(images: pd.DataFrame) -> pd.DataFrame:
     named = images[images["like_rejected"].notna()]
     reasons = [
         f"nearer to rejected images than to wanted ones by {score:.2f}; {border:.2f} would do"
-        for score, border in zip(named["like_rejected"], named["like_wanted"], strict=True)
+        for score, border in zip(named["like_rejected"], named["like_border"], strict=True)
     ]
-    return _told(reasons, named["like_wanted"] - named["like_rejected"], named)
+    return _told(reasons, named["like_border"] - named["like_rejected"], named)
 
 
 def never_queued(images: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +124,7 @@ RECIPES: dict[str, Recipe] = {
         f"images nearer to rejected ones, of {LEAST_REJECTED} or more, than any wanted one would "
         f"be, were its class new (one of {ONE_IN:,}), where people looked at {LOOKS} of the least "
         "sure and rejected them all",
-        ("like_rejected", "like_wanted"),
+        ("like_rejected", "like_border"),
         like_rejected,
         compares=True,
     ),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from curate.core.errors import FaultsError
 from curate.splits.assign import Assignment, assign
@@ -25,7 +24,7 @@ from curate.splits.lock import (
 )
 from curate.splits.placed import MOVER, STAGE, last_number, placed
 from curate.splits.policy import SplitPolicy
-from curate.store import decisions, facts, runs, schema, views
+from curate.store import decisions, facts, runs, views
 from curate.store.decisions import Decision
 from curate.store.library import Library
 
@@ -100,18 +99,10 @@ def preview(
 
 def last_policy(library: Library) -> SplitPolicy | None:
     """Give the policy that the permanent split was made with last; None where there is none."""
-    query = (
-        select(schema.runs.c.parameters)
-        .where(schema.runs.c.stage == STAGE, schema.runs.c.status == "done")
-        .order_by(schema.runs.c.run_id.desc())
-        .limit(1)
-    )
-    with library.reading() as connection:
-        text = connection.execute(query).scalar_one_or_none()
+    asked = runs.last_asked(library, STAGE)
     known = {field.name for field in fields(SplitPolicy)}
-    asked = {} if text is None else json.loads(text)
     kept = {name: value for name, value in asked.items() if name in known}
-    return None if text is None else SplitPolicy(**kept)
+    return SplitPolicy(**kept) if asked else None
 
 
 def split_folds(library: Library, policy: SplitPolicy, folds: int) -> pd.DataFrame:

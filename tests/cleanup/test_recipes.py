@@ -18,7 +18,7 @@ laws = settings(max_examples=20, deadline=None)
 _NOTHING: dict[str, Any] = {
     **{"refused": None, "keeper": None, "keeper_path": None, "similarity": np.nan},
     **{"contrast": np.nan, "sharpness": np.nan, "score": np.nan, "queued": True},
-    **{"like_rejected": np.nan, "like_wanted": np.nan},
+    **{"like_rejected": np.nan, "like_border": np.nan},
 }
 
 
@@ -43,7 +43,7 @@ _ROW = st.fixed_dictionaries(
         "score": st.sampled_from([np.nan, 0.2]),
         "queued": st.booleans(),
         "like_rejected": st.sampled_from([np.nan, 0.7]),
-        "like_wanted": st.just(0.2),
+        "like_border": st.just(0.2),
     }
 )
 
@@ -105,7 +105,7 @@ def test_the_lowest_scores_of_what_nobody_saw_go_first() -> None:
 
 
 def test_what_is_like_rejected_images_goes_the_farthest_beyond_the_border_first() -> None:
-    far = {"like_rejected": 0.41, "like_wanted": 0.12}
+    far = {"like_rejected": 0.41, "like_border": 0.12}
     table = images(a=far, b={}, c={**far, "like_rejected": 0.2})
     assert found("like-rejected", table)["a"] == (
         "nearer to rejected images than to wanted ones by 0.41; 0.12 would do"

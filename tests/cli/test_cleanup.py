@@ -185,8 +185,8 @@ def test_filters_are_those_of_queues() -> None:
         filters_of(Rule("a", "low-score", {"max_score": "low"}))
 
 
-def test_recipes_of_cleanup_and_queues_have_different_names() -> None:
-    """But for one: the queue brings the looks that the rule of its name waits for."""
+def test_one_name_alone_is_both_a_recipe_of_cleanup_and_a_queue() -> None:
+    """The queue brings the looks that the rule of its name waits for."""
     assert RECIPES.keys() & QUEUES.keys() == {"like-rejected"}
     for name in RECIPES:
         check(Rule("a", name))

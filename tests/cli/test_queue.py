@@ -15,10 +15,14 @@ import pytest
 
 from curate import queues
 from curate.cli.main import DONE, EXPECTED, answer
+from curate.cli.queue import _asked
 from curate.cli.queue_options import OPTIONS, filters_of
+from curate.cli.split import standing_policy
+from curate.core import config
 from curate.core.errors import InputError, PolicyError
 from curate.queues import Filters
 from curate.queues.recipe import QUEUE_COLUMNS
+from curate.store import runs
 from curate.store.library import opened
 
 
@@ -355,3 +359,17 @@ def test_a_saved_queue_has_a_question_of_its_own(
     Verbs(monkeypatch, pd.DataFrame({"name": [], "recipe": [], "left": []}))
     assert answer(["queue", "--saved", "mine", option]) == EXPECTED
     assert option.partition("=")[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ours", ["", "[split]\nmin_count = 4\n"])
+@pytest.mark.parametrize("split", [{}, {"min_count": 7, "count": "images"}])
+def test_a_queue_counts_as_the_split_does(library: Path, ours: str, split: dict[str, Any]) -> None:
+    """It reads what the split was made with by itself, as the import of `curate.splits` is slow."""
+    (library / "curate.toml").write_text(ours)
+    with opened(library) as place:
+        if split:
+            with runs.running(place, "split", split):
+                pass
+        asked = _asked(place, None, None, 0)
+        policy = standing_policy(place, config.load(place.root))
+    assert (asked["min_count"], asked["count"]) == (policy.min_count, policy.count)
