@@ -9,6 +9,9 @@ lacking ones are given, and the strange one and all shares are found by expectat
 Dempster, N. Laird and D. Rubin, JRSS B 39, 1977). Images that arrived together have shares of their
 own, as they come from one place; so have those that were labelled *unknown*.
 
+Where features were kept, a fifth number tells how much an image is at home in the class it is taken
+for (`affinity`). It parts the known from all others, and says nothing of what these are.
+
 No answer to an image of the pool is used: what answers teach comes on top (`yields`).
 """
 
@@ -21,12 +24,13 @@ import numpy as np
 import pandas as pd
 
 from curate.core.names import UNKNOWN
+from curate.queues.expectations.homes import Homes, homes
 from curate.queues.expectations.logistic import chance_of, line
 from curate.queues.expectations.normal import PRIOR_POINTS, Floats, Normal, fitted
 
 COLUMNS = (
     *("image_id", "predicted", "score", "second", "second_score", "novelty", "energy", "arrived"),
-    *("label", "label_run", "run_id", "split", "origin"),
+    *("affinity", "label", "label_run", "run_id", "split", "origin"),
 )
 """What is asked of images."""
 
@@ -46,8 +50,13 @@ TYPICAL = 0.2
 the rest of the pool looks. Else, where little is strange, the strange kind would drift to where
 known images are many, and fit them better than a kind can that was given before."""
 
+HEAVIEST = 10.0
+"""A held-out image weighs at most so many times as much as they do on average."""
+
+HELD_OUT = ("val", "test", "benchmark")
+"""The splits that a model is not taught."""
+
 _STILL = 1e-4
-_HELD_OUT = ("val", "test", "benchmark")
 _KNOWN, _LACKING, _STRANGE = range(3)
 
 
@@ -65,6 +74,8 @@ class Makeup:
         Of held-out images: where the model gives the label, and where another class.
     lacking, strange : Normal
         Of the two other kinds.
+    homes : Homes
+        How much known images are at home, and all others.
     right : (float, float, float)
         Share of the held-out images where the model gives the label; and a line: the logarithm of
         the odds that it does, by that of the score's odds.
@@ -84,6 +95,7 @@ class Makeup:
     denied: Normal
     lacking: Normal
     strange: Normal
+    homes: Homes
     right: tuple[float, float, float]
     second: float
     shares: Mapping[str, Floats]
@@ -95,7 +107,7 @@ class Makeup:
         Parameters
         ----------
         rows : DataFrame
-            score, second_score, novelty, energy, arrived and label of images.
+            score, second_score, novelty, energy, affinity, arrived and label of images.
 
         Returns
         -------
@@ -108,7 +120,7 @@ class Makeup:
         """
         groups = groups_of(rows).to_numpy(object)
         shares = np.array([self.shares.get(name, self.usual) for name in groups])
-        kinds = _posterior(self._logs(_looks(rows)), shares.reshape(-1, 3))
+        kinds = _posterior(self._logs(rows), shares.reshape(-1, 3))
         known, strange = kinds[:, _KNOWN], kinds[:, _STRANGE]
         correct = self.correct(rows)
         return pd.DataFrame(
@@ -130,8 +142,13 @@ class Makeup:
         """Say how likely the second class is right where the first is not."""
         return np.minimum(1, self.second * _share_of_second(rows))
 
-    def _logs(self, looks: Floats) -> Floats:
-        """Give the logarithm of each kind's density, shape (N, 3); 0 where a look is missing."""
+    def _logs(self, rows: pd.DataFrame) -> Floats:
+        """Give the logarithm of each kind's density, shape (N, 3); 0 for what is missing."""
+        logs = self._by_looks(_looks(rows))
+        logs[:, _KNOWN] += self.homes.speak_for_known(rows)
+        return logs
+
+    def _by_looks(self, looks: Floats) -> Floats:
         points = (looks[:, self.looks] - self.centre) / self.scale
         there = np.isfinite(points).all(axis=1)
         logs = np.zeros((len(points), 3))
@@ -184,7 +201,7 @@ def held_out(images: pd.DataFrame, classes: frozenset[str]) -> pd.DataFrame:
     classes : frozenset of str
         The classes of the model.
     """
-    of_class = images["label"].isin(classes) & images["split"].isin(_HELD_OUT)
+    of_class = images["label"].isin(classes) & images["split"].isin(HELD_OUT)
     return images[of_class & _labelled_before(images)]
 
 
@@ -227,9 +244,10 @@ def makeup(images: pd.DataFrame, classes: frozenset[str]) -> Makeup | None:
         (_looks(rows)[:, looks] - centre) / scale for rows in (held, pool, lacks)
     )
     agrees = (held["label"] == held["predicted"]).to_numpy(np.bool_)
-    usual = fitted(seen, np.ones(len(seen)), Normal(np.zeros(len(looks)), np.eye(len(looks))))
-    agreed = fitted(seen[agrees], np.ones(agrees.sum()), usual)
-    denied = fitted(seen[~agrees], np.ones((~agrees).sum()), agreed)
+    weights = _weights(held, pool)
+    usual = fitted(seen, weights, Normal(np.zeros(len(looks)), np.eye(len(looks))))
+    agreed = fitted(seen[agrees], weights[agrees], usual)
+    denied = fitted(seen[~agrees], weights[~agrees], agreed)
     lacking = fitted(others, np.ones(len(others)), denied)
     start = Makeup(
         looks,
@@ -239,32 +257,35 @@ def makeup(images: pd.DataFrame, classes: frozenset[str]) -> Makeup | None:
         denied,
         lacking,
         lacking,
-        ((agrees.sum() + 1) / (len(agrees) + 2), *line(_looks(held)[:, 0], agrees)),
+        homes(held, weights, lacks),
+        ((weights[agrees].sum() + 1) / (weights.sum() + 2), *line(_looks(held)[:, 0], agrees)),
         _second(held[~agrees]),
         {},
         np.ones(3) / 3,
     )
-    typical = float(np.quantile(start._logs(_looks(held))[:, _KNOWN], TYPICAL))
-    return _settled(start, pool, points, typical, bool(len(others)))
+    typical = float(np.quantile(start._by_looks(_looks(held))[:, _KNOWN], TYPICAL))
+    return _settled(start, pool, points, typical, lacks)
 
 
 def _settled(
-    start: Makeup, pool: pd.DataFrame, points: Floats, typical: float, lacks: bool
+    start: Makeup, pool: pd.DataFrame, points: Floats, typical: float, lacks: pd.DataFrame
 ) -> Makeup:
     """Find the strange kind and all shares, by expectation maximisation."""
     names, code = np.unique(groups_of(pool).to_numpy(object).astype(str), return_inverse=True)
     undecided = names[code] != UNKNOWN
-    logs = start._logs(_looks(pool))
-    if not lacks:
+    logs = start._by_looks(_looks(pool))
+    if lacks.empty:
         logs[:, _LACKING] = -np.inf
     # By the known kind alone: a broad `lacking` would cover the strange ones from the start.
-    given = logs[:, _KNOWN]
+    given = logs[:, _KNOWN].copy()
     least = given <= np.quantile(given, STRANGE_AT_FIRST)
     unlike = given <= typical
     strange = fitted(points, least.astype(np.float64), start.lacking)
+    at_home = start.homes
     shares, usual = np.full((len(names), 3), 1 / 3), np.ones(3) / 3
     for _ in range(ROUNDS):
         logs[:, _STRANGE] = strange.log_density(points)
+        logs[:, _KNOWN] = given + at_home.speak_for_known(pool)
         kinds = _posterior(logs, shares[code])
         before = usual
         counted = kinds[undecided] if undecided.any() else kinds
@@ -275,14 +296,32 @@ def _settled(
         shares = sums + PRIOR_POINTS * usual
         shares /= shares.sum(axis=1, keepdims=True)
         strange = fitted(points, kinds[:, _STRANGE] * unlike, start.lacking)
+        at_home = at_home.again(lacks, pool, 1 - kinds[:, _KNOWN])
         if np.abs(usual - before).max() < _STILL:
             break
     found = dict(zip(names.tolist(), shares, strict=True))
-    if not lacks:
+    if lacks.empty:
         found = {name: _without_lacking(share) for name, share in found.items()}
         usual = _without_lacking(usual)
     values = {name: getattr(start, name) for name in start.__dataclass_fields__}
-    return Makeup(**{**values, "strange": strange, "shares": found, "usual": usual})
+    return Makeup(
+        **{**values, "strange": strange, "homes": at_home, "shares": found, "usual": usual}
+    )
+
+
+def _weights(held: pd.DataFrame, pool: pd.DataFrame) -> Floats:
+    """Let held-out images count as often as the pool has what they are taken for.
+
+    The weights of alike ones come to Kish's effective number of images (L. Kish, "Survey Sampling",
+    1965, section 11.7), so that few heavy ones are no better known than they are.
+    """
+    names = held["predicted"].astype(str)
+    here, there = names.value_counts(), pool["predicted"].astype(str).value_counts()
+    weights = (names.map(there).fillna(0) / names.map(here)).to_numpy("float64")
+    if not weights.any():
+        return np.ones(len(held))
+    weights = np.minimum(weights / weights.mean(), HEAVIEST)
+    return np.asarray(weights * weights.sum() / (weights @ weights), np.float64)
 
 
 def _without_lacking(shares: Floats) -> Floats:

@@ -27,7 +27,7 @@ Each has a filter ``min_`` and one ``max_``, both included. A missing value is i
 """
 
 SORTS = (
-    *("score", "margin", "entropy", "novelty", "taken", "arrived", "path", "bytes"),
+    *("score", "margin", "entropy", "novelty", "affinity", "taken", "arrived", "path", "bytes"),
     *("sharpness", "brightness", "quality"),
 )
 """What a queue can be sorted by, the smallest first; behind a ``-``, the largest first."""

@@ -30,6 +30,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "entropy": ("number", "of all scores: 0 where the model is sure"),
     "energy": ("number", "of the logits: low where the model is sure"),
     "novelty": ("number", "how unlike all training images: 1 is more than 95 % of those held out"),
+    "affinity": ("number", "below 0: nearer to the pool than to what is labelled as its class"),
     "label": ("text", "the class that a person gave; missing in the pool"),
     "sub_class": ("text", "the sub-class that a person gave"),
     "origin": ("text", "real, staged or synthetic"),

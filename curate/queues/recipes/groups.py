@@ -33,6 +33,9 @@ EVEN_GAIN = 1.2
 """Half of the images of groups with this gain are of a class that nobody labelled, where the groups
 are like classes; measured, see docs/discovery.md."""
 
+SUREST = 0.02
+"""Nothing is surer than that to be of a class, or to be none, by how strange it is."""
+
 COLUMNS = (
     *("image_id", "cluster", "similarity", "beyond", "nearest", "nearest_similarity"),
     *("gain", "classlike", "refused", "likely", "named", "labelled"),
@@ -53,6 +56,8 @@ def clusters(
     weights: NDArray[np.float64] | None = None,
     rejected: NDArray[Any] | None = None,
     wanted: NDArray[np.bool_] | None = None,
+    strange: NDArray[np.float64] | None = None,
+    untaught: NDArray[np.bool_] | None = None,
 ) -> pd.DataFrame:
     """Find groups of images that deserve a class of their own.
 
@@ -74,6 +79,13 @@ def clusters(
         Which labelled images are of classes that groups may be more of: all of a class, or none.
         They are not taken as known, unless so many classes are wanted that the others are no more
         than these: few known classes would keep nothing apart.
+    strange : ndarray of float, shape (N,), optional
+        How likely each image is of no class at all, by what else is known of it (`makeup.Makeup`);
+        as likely as not when missing.
+    untaught : ndarray of bool, shape (M,), optional
+        Which labelled images the model was not taught; what classes are like is learnt of these,
+        where they are of enough classes. Images that it was taught lie nearer together than those
+        of a new class ever will.
 
     Returns
     -------
@@ -82,7 +94,8 @@ def clusters(
         (cosine to the mean of the others in the group), beyond (how much that is above the
         similarity to what is labelled), nearest (class), nearest_similarity (cosine to the mean of
         that class), and of the group: gain (the sum of `beyond`, weighted), classlike (how likely
-        it is a class and no rubbish, see `likeness`), refused (the share of its images to which a
+        it is a class and no rubbish, by `likeness`, by how strange its images are, and by how many
+        that people gave to one class are in it), refused (the share of its images to which a
         rejected one is nearer than any that is labelled), likely (that an image of it is of a class
         that is not known, by all three; and, where it is named, of this one), named (the wanted
         class of which most labelled images are in it; '' where none is), labelled (how many these
@@ -109,6 +122,7 @@ def clusters(
     order = np.argsort(image_ids.astype(str), kind="stable")
     image_ids, features = image_ids[order], features[order]
     counted = np.ones(len(order)) if weights is None else weights[order]
+    odd = np.full(len(order), 0.5) if strange is None else strange[order]
     names, numbers = np.unique(labels.astype(str), return_inverse=True)
     others = known[:0] if rejected is None or not len(rejected) else rejected
     rows, taught, thrown = _whitened(known, numbers, features, known, others)
@@ -124,7 +138,10 @@ def clusters(
     least = np.maximum(at_mean[1], at_image)
     labelled = np.maximum(at_image, _nearest(rows, taught[joins])[1])
     refused = _nearest(rows, thrown[thrown.any(axis=1)])[1] > labelled
-    classes = likeness.learnt(taught, numbers)
+    fair = np.ones(len(numbers), np.bool_) if untaught is None else untaught
+    classes = likeness.learnt(taught[fair], numbers[fair])
+    if len(classes.tight) < likeness.FEWEST:
+        classes = likeness.learnt(taught, numbers)
     found = []
     for members, similarity in _opened(rows, least, directions(rows)[1], pool):
         beyond = similarity - least[members]
@@ -135,6 +152,8 @@ def clusters(
         middle = directions(rows[members].sum(axis=0, keepdims=True))[0]
         classlike = classes.of(float(similarity.mean()), float((means @ middle.T).max()))
         name, of_it, share = _most(names[numbers[joins][members[~own] - pool]])
+        speaks = (1 + of_it) * _speaks_for(odd[members[own]])
+        classlike, fresh = _times(classlike, speaks), _times(_fresh(gain), 1 + of_it)
         members, similarity, beyond = members[own], similarity[own], beyond[own]
         away = float(refused[members].mean())
         images = {
@@ -148,7 +167,7 @@ def clusters(
             "gain": gain,
             "classlike": classlike,
             "refused": away,
-            "likely": _fresh(gain) * classlike * (1 - away) * share,
+            "likely": fresh * classlike * (1 - away) * share,
             "named": name,
             "labelled": of_it,
         }
@@ -166,6 +185,17 @@ def clusters(
 def _fresh(gain: float) -> float:
     """How likely images of a group with this gain are of no known class, if they are of a class."""
     return gain**2 / (gain**2 + EVEN_GAIN**2)
+
+
+def _speaks_for(strange: NDArray[np.float64]) -> float:
+    """Say how much likelier a class has images that are so strange than rubbish has."""
+    mean = float(np.clip(strange.mean(), SUREST, 1 - SUREST))
+    return (1 - mean) / mean
+
+
+def _times(chance: float, odds: float) -> float:
+    """Multiply the odds of a chance."""
+    return chance * odds / (chance * odds + 1 - chance)
 
 
 def _joining(numbers: _Ints, wanted: NDArray[np.bool_] | None) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 Each group is offered as one new class, `new 1`, `new 2`, …, the likeliest first: those that gain
 most by having a class of their own, and that are like the classes there are. Junk is alike too:
 what is worse than the labelled images are (blank, dark, blurred) counts less, and so do groups that
-are looser than classes, far from all of them, or near to what was rejected.
+are looser than classes, far from all of them, near to what was rejected, or of strange images.
 
 Once somebody has named a few okapis, the class is not new any more, but the model does not know it,
 and the others wait in the pool. So the labelled images of a class that the model lacks and that is
@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from curate.queues.expectations.makeup import HELD_OUT
 from curate.queues.recipe import Aim
 from curate.queues.recipes.featured import featured, named, refused
 from curate.queues.recipes.groups import clusters
@@ -79,6 +80,8 @@ def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
         good(pool["quality"], labelled["quality"]),
         refused(aim),
         more,
+        None if aim.makeup is None else aim.makeup.of(pool)["strange"].to_numpy("float64"),
+        (labelled["split"].isin(HELD_OUT) | ~labelled["label"].isin(aim.known)).to_numpy(np.bool_),
     )
     found.index = pool.index[pd.Index(pool["image_id"]).get_indexer(found["image_id"])]
     nameless = found["cluster"].where(found["named"] == "").rank(method="dense")

@@ -36,6 +36,7 @@ def images(
             "second_score": (1 - score) * dice.uniform(0.3, 0.95, number),
             "novelty": dice.normal(novelty, 0.15, number),
             "energy": dice.normal(energy, 0.5, number),
+            "affinity": np.nan,
             "arrived": 1,
             "label": None,
             "label_run": np.nan,
@@ -212,6 +213,47 @@ def test_it_is_blind_to_what_the_images_really_show_and_to_their_order() -> None
     pd.testing.assert_frame_equal(one, other)
 
 
+def at_home(table: pd.DataFrame) -> pd.DataFrame:
+    """Say how much images are at home: those of other classes are less so."""
+    apart = table["truth"].isin(["okapi", "rejected"]).to_numpy() * 0.4
+    dice = np.random.default_rng(7)
+    full: pd.DataFrame = table.assign(affinity=dice.normal(0, 0.1, len(table)) - apart)
+    return full
+
+
+def test_images_of_lacking_classes_that_look_known_are_told_by_their_affinity() -> None:
+    # The model is as sure of them as of what it knows.
+    hidden = known("y", 150).assign(truth="okapi")
+    table = pd.concat([drawn(300, 50, 50), hidden], ignore_index=True)
+    sure, told = found(table)[1], found(at_home(table))[1]
+    of_hidden = sure["image_id"].str.startswith("y")
+    assert sure.loc[of_hidden, "right"].mean() > 0.7
+    assert told.loc[of_hidden, "right"].mean() < 0.5
+    of_known = told[told["image_id"].str.startswith("p")]
+    right = (of_known["truth"] == of_known["predicted"]).mean()
+    assert of_known["right"].mean() == pytest.approx(right, abs=0.08)
+
+
+def test_an_affinity_says_nothing_of_what_else_an_image_is() -> None:
+    table = at_home(drawn(300, 100, 100))
+    made = found(table)[0]
+    row = lacking("m", 1)
+    near, far = (made.of(row.assign(affinity=value)).iloc[0] for value in (0.0, -0.5))
+    assert near["known"] > far["known"]
+    parts = [said["strange"] / (1 - said["known"]) for said in (near, far)]
+    assert parts[0] == pytest.approx(parts[1])
+
+
+def test_held_out_images_count_as_often_as_the_pool_has_what_they_are_taken_for() -> None:
+    # The model is right about kudus, wrong about half of the zebras, and the pool has no zebras.
+    kudus = labelled("h", 300).assign(label="kudu", truth="kudu")
+    zebras = labelled("g", 300).assign(predicted="zebra", second="kudu")
+    table = pd.concat([kudus, zebras, known("p", 200)], ignore_index=True)
+    assert found(table)[0].right[0] > 0.95
+    mixed = pd.concat([table, known("q", 200).assign(predicted="zebra")], ignore_index=True)
+    assert found(mixed)[0].right[0] < 0.9
+
+
 def test_with_few_held_out_images_nothing_is_said() -> None:
     pool = known("p", 200)
     assert makeup(pd.concat([labelled("h", FEW - 1), pool]), CLASSES) is None
@@ -227,12 +269,14 @@ def test_with_few_held_out_images_nothing_is_said() -> None:
             st.sampled_from([0.0, 0.5, 1.0, float("nan")]),
             st.sampled_from([-9.0, 0.0, 1e6, float("nan")]),
             st.sampled_from([0.0, 0.7, 3.0, float("nan")]),
+            st.sampled_from([-1.0, 0.0, 0.3, float("nan")]),
         ),
         max_size=8,
     )
 )
-def test_all_that_it_says_are_chances(rows: list[tuple[float, float, float, float]]) -> None:
-    table = pd.DataFrame(rows, columns=["score", "second", "energy", "novelty"], dtype="float64")
+def test_all_that_it_says_are_chances(rows: list[tuple[float, ...]]) -> None:
+    names = ["score", "second", "energy", "novelty", "affinity"]
+    table = pd.DataFrame(rows, columns=names, dtype="float64")
     table = table.assign(second_score=table["second"] * (1 - table["score"]), arrived=1, label=None)
     said = MADE.of(table)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from curate.queues.expectations.homes import Homes
 from curate.queues.expectations.makeup import Makeup
 from curate.queues.expectations.normal import Normal
 from curate.queues.recipe import Aim
@@ -20,7 +21,7 @@ def made() -> Makeup:
     same = Normal(np.zeros(1), np.eye(1))
     shares = np.array([0.5, 0.25, 0.25])
     look = (np.zeros(1), np.ones(1))
-    return Makeup((0,), *look, same, same, same, same, (0.9, 0.0, 1.0), 1.0, {}, shares)
+    return Makeup((0,), *look, same, same, same, same, Homes(), (0.9, 0.0, 1.0), 1.0, {}, shares)
 
 
 def rows() -> pd.DataFrame:
