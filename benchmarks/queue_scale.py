@@ -9,7 +9,8 @@ many lie near a min-count of 40). Then `curate queue … --json` is run in a pro
 each question: the first makes the index, the others are asked five times, and once more after 200
 answers were imported. Prints a line of JSON for each measurement, times in seconds (least, median
 and largest), the least time of all processors together, which hangs less on what else the machine
-does, and memory as the largest resident set in MB. `warm` is the same question asked by the Python
+does, and memory as the largest resident set in MB; beside the first, the most that lay on the disk
+under the folder of the index while that was made. `warm` is the same question asked by the Python
 function in one process. `--floor` is a library of 1,000 images: what a process takes anyway.
 """
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import re
 import resource
 import shutil
@@ -27,6 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -199,13 +202,20 @@ def command(root: Path, question: str) -> list[str]:
     return [sys.executable, "-m", "curate", "queue", recipe, *options, *library]
 
 
-def asked(root: Path, question: str, *more: str) -> tuple[float, float, int, int]:
-    """Ask in a new process; give seconds, those of processors, the most MB, how many images."""
+def asked(root: Path, question: str, *more: str) -> tuple[float, float, int, int, float]:
+    """Ask in a new process.
+
+    Give seconds, those of processors, the most MB in memory, how many images, and the most MB under
+    the folder of the index, looked at every second.
+    """
     with tempfile.TemporaryFile() as out:
         start, peak, before = time.monotonic(), 0.0, spent(resource.RUSAGE_CHILDREN)
+        looked, disk = start, 0.0
         process = subprocess.Popen([*command(root, question), *more, "--json"], stdout=out)
         while process.poll() is None:
             peak = max(peak, resident(process.pid))
+            if time.monotonic() > looked + 1:
+                looked, disk = time.monotonic(), max(disk, size(root / ".curate" / FOLDER))
             time.sleep(0.02)
         wall = time.monotonic() - start
         out.seek(0)
@@ -213,7 +223,7 @@ def asked(root: Path, question: str, *more: str) -> tuple[float, float, int, int
     if process.returncode:
         raise RuntimeError(said.decode())
     used = spent(resource.RUSAGE_CHILDREN) - before
-    return wall, used, round(peak), json.loads(said)["images"]
+    return wall, used, round(peak), json.loads(said)["images"], disk
 
 
 def spent(who: int) -> float:
@@ -246,7 +256,7 @@ def every(root: Path, label: dict[str, Any], repeats: int) -> None:
     """Ask all questions, in new processes and warm."""
     for question in QUESTIONS:
         cold = [asked(root, question) for _ in range(repeats)]
-        walls, used, peaks, rows = zip(*cold, strict=True)
+        walls, used, peaks, rows, _ = zip(*cold, strict=True)
         shown = told(walls, used, peak_mb=max(peaks), rows=rows[0])
         say({**label, "question": question, "how": "cold", **shown})
     with opened(root) as library:
@@ -284,8 +294,13 @@ def say(line: dict[str, Any]) -> None:
 
 
 def size(folder: Path) -> float:
-    """Give the megabytes under a folder."""
-    return round(sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6, 1)
+    """Give the megabytes under a folder; files that come and go meanwhile may not be counted."""
+    sizes = []
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                sizes.append(os.stat(os.path.join(place, name)).st_size)
+    return round(sum(sizes) / 1e6, 1)
 
 
 def main() -> None:
@@ -305,13 +320,13 @@ def main() -> None:
             make(root, number)
             say({"images": number, "made_s": round(time.monotonic() - start, 1)})
         label = {"images": number}
-        wall, used, peak, _ = asked(root, "low-score")
+        wall, used, peak, _, disk = asked(root, "low-score")
         sizes = {"library_mb": size(root / ".curate"), "index_mb": size(root / ".curate" / FOLDER)}
-        touched = {"s": round(wall, 1), "cpu_s": round(used, 1), "peak_mb": peak}
+        touched = {"s": round(wall, 1), "cpu_s": round(used, 1), "peak_mb": peak, "disk_mb": disk}
         say({**label, "how": "first touch", **touched, **sizes})
         every(root, label, given.repeats)
         say({**label, "how": "import of 200 answers", "s": round(answer(root, 200), 2)})
-        wall, used, peak, _ = asked(root, "low-score")
+        wall, used, peak, *_ = asked(root, "low-score")
         touched = {"s": round(wall, 2), "cpu_s": round(used, 2), "peak_mb": peak}
         say({**label, "how": "first question after it", **touched})
         every(root, {**label, "answers": 200}, given.repeats)

@@ -9,17 +9,16 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from curate.core import paths
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import Console
+    from rich.table import Table
 
 WORD = 12
 """The first column keeps so many characters, where it has them."""
@@ -37,7 +36,13 @@ class Printer:
 
     as_json: bool = False
     collected: dict[str, Any] = field(default_factory=dict)
-    console: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
+
+    @cached_property
+    def console(self) -> Console:
+        """What draws for people; programs need not wait until it is imported."""
+        from rich.console import Console
+
+        return Console(highlight=False, soft_wrap=True)
 
     @property
     def bar(self) -> int:
@@ -88,6 +93,9 @@ def drawn(
     header: Sequence[str], rows: Iterable[Sequence[Any]], styles: Sequence[str] = ()
 ) -> Table:
     """Draw a short table; numbers stand to the right, `styles` colour rows."""
+    from rich.table import Table
+    from rich.text import Text
+
     listed = [[_cell(value) for value in row] for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for place, column in enumerate(zip(*listed, strict=True), start=1):

@@ -56,7 +56,10 @@ class Answering:
         self._asked: duckdb.DuckDBPyConnection | None = None
 
     def __enter__(self) -> Answering:
-        self._opened = indexed.asked(self._library, self.said.run_ids)
+        said = self.said
+        self._opened = indexed.asked(
+            self._library, said.run_ids, model=said.model, classes=said.classes
+        )
         self._asked = self._opened.__enter__()
         return self
 
@@ -87,7 +90,8 @@ class Answering:
         known = self.said.classes
         aim = Aim(self.classes, asked.min_count, filters, asked.of, known, asked.seed, budget)
         aim = self._with(aim, recipe)
-        found = pool.candidates(self.asked, filters, self.classes, recipe.narrow(aim))
+        rank = recipe.rank(aim) if recipe.rank else ""
+        found = pool.candidates(self.asked, filters, self.classes, recipe.narrow(aim), rank)
         if "other" in recipe.needs:
             aim = replace(aim, other=pool.of_other(self.asked, found))
         if "features" in recipe.needs or filters.diverse:

@@ -29,10 +29,11 @@ FACT_COLUMNS = (
     *("run_id", "label_run", "arrived", "rejected", "width", "height", "bytes"),
     *("camera", "sharpness", "brightness", "contrast", "quality"),
 )
-CANDIDATE_COLUMNS = ("image_id", *PREDICTION_COLUMNS, *FACT_COLUMNS)
+CANDIDATE_COLUMNS = ("image_id", *PREDICTION_COLUMNS, "affinity", *FACT_COLUMNS)
 """Columns of candidates: what the model said of an image, and what the library knows of it.
 
-`label`, `sub_class`, `taken`, `camera`, `by` (who labelled or rejected last) and the measures are
+`affinity` (see `expectations.affinity`) is missing where no features were kept. `label`,
+`sub_class`, `taken`, `camera`, `by` (who labelled or rejected last) and the measures are
 missing where there are none; `split` is '' for none; `group` names the images that look alike (the
 tie of near-duplicates; the image id itself where it is alike to no other). `run_id` is the run that
 predicted, `label_run` the one that labelled or rejected last (missing where nobody did), `arrived`
@@ -40,8 +41,8 @@ the one in which the image was seen first.
 """
 
 LABELLED_COLUMNS = (
-    *("image_id", *PREDICTION_COLUMNS, "label", "origin", "split", "group", "run_id", "label_run"),
-    *("arrived", "rejected", "quality"),
+    *("image_id", *PREDICTION_COLUMNS, "affinity", "label", "origin", "split", "group"),
+    *("run_id", "label_run", "arrived", "rejected", "quality"),
 )
 """Of these, what recipes are told of the images that are labelled: there may be very many."""
 
@@ -107,8 +108,15 @@ Narrow = Callable[[Aim], tuple[str, list[object]]]
 """SQL that follows ``SELECT * FROM candidates``, and its values: leaves out what cannot matter.
 
 It may add columns by a join: `peers` where it leaves out images of a topic, and what `select` can
-no longer compute without these. `candidates` has further columns, see `indexed.asked`.
+no longer compute without these. `candidates` has further columns, see `indexed.asked`. Beside it
+there are `close` (candidates whose margin is `CLOSE` or less: alone, pair, number, predicted,
+second, score, second_score, margin, label, origin and place), `pairs` (pair, and the names `one`
+and `other`) and `labelled` (with the columns of `candidates`, whatever the filters say).
 """
+
+Rank = Callable[[Aim], str]
+"""SQL by which `narrow` takes the first rows (`choosing.ranked`), where it does no more than that:
+it joins nothing, and asks for nothing but the filters. `number` decides between equals."""
 
 Score = Callable[[pd.DataFrame, Aim], pd.DataFrame]
 """From candidates to `worth` (a number; more is better) and `topic` (text: images that are in the
@@ -149,6 +157,8 @@ class Recipe:
         Of ``features``, ``labelled``, ``rejected``, ``other``: what `Aim` holds for it.
     decided : bool
         Whether it is about images that have a label already (the filter `labelled` is then on).
+    rank : callable or None
+        See `Rank`; None where that is not all.
     """
 
     help: str
@@ -160,6 +170,7 @@ class Recipe:
     promise: str = ""
     needs: frozenset[str] = frozenset()
     decided: bool = False
+    rank: Rank | None = None
 
 
 def compose(recipe: Recipe, candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:

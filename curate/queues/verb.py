@@ -12,7 +12,6 @@ import pandas as pd
 from curate.core.errors import InputError
 from curate.queues import saving
 from curate.queues.answering import Answering, told
-from curate.queues.expectations.planning import PLAN, plan
 from curate.queues.filters.filters import Filters
 from curate.queues.predicted import standing
 from curate.queues.question import Question
@@ -165,6 +164,8 @@ def refresh(library: Library, name: str) -> pd.DataFrame:
     InputError
         None is saved under this name, or another version of curate asked; and as `queue`.
     """
+    from curate.queues.expectations.planning import PLAN, plan  # it takes long to import
+
     about, _ = saving.saved(library, name)
     question = Question.from_dict(about.question)
     asked: dict[str, Any] = {

@@ -12,7 +12,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from curate.queues.filters.filters import Filters
-from curate.queues.recipe import CANDIDATE_COLUMNS, PREDICTION_COLUMNS, Aim
+from curate.queues.recipe import CANDIDATE_COLUMNS, CLOSE, PREDICTION_COLUMNS, Aim
 from curate.store import runs, shards
 from curate.store.library import Library
 
@@ -32,7 +32,7 @@ SCHEMA = pa.schema(
 """Of predictions, as bulk identification writes them."""
 
 _NUMBERS = (
-    *("score", "second_score", "margin", "entropy", "energy", "novelty"),
+    *("score", "second_score", "margin", "entropy", "energy", "novelty", "affinity"),
     *("sharpness", "brightness", "contrast", "quality"),
 )
 _WHOLE = ("run_id", "label_run", "arrived", "width", "height", "bytes")
@@ -61,7 +61,18 @@ EXTRA = (
 )
 """What DuckDB knows beside the columns of candidates; see `indexed.asked`."""
 
+BESIDE = f"""
+close AS (SELECT * FROM candidates WHERE margin <= {CLOSE}),
+pairs AS (
+    SELECT pair, any_value(predicted) AS one, any_value(second) AS other
+    FROM candidates GROUP BY pair
+),
+labelled AS (SELECT * FROM pool WHERE label IS NOT NULL AND NOT rejected)
+"""
+"""What `narrow` may ask beside candidates; see `recipe.Narrow`. `pool` is the table of all."""
+
 _FACTS: dict[str, object] = {
+    "affinity": None,
     "label": None,
     "sub_class": None,
     "origin": "real",
@@ -245,6 +256,7 @@ def _known(dice: Random, image_id: str) -> dict[str, object]:
         "usable": dice.random() < 0.8,
         "group_duplicates": group,
         "arrived": dice.randint(1, 3),
+        "affinity": dice.choice([None, -0.3, 0.05]),
         **(decided | {"by": "anna"} if label else {}),
     }
 

@@ -276,7 +276,9 @@ def test_on_a_terminal_it_is_drawn_in_place(
     console = Console(file=sink, force_terminal=True, width=100)
     table = next(follow(library, "low-score", LOW, min_count=40)).table
     moments = [Following(None, "2026-11-01T10:00:00+00:00"), Following(table, None)]
-    queue_output.follow(Printer(console=console), iter(moments))
+    printer = Printer()
+    printer.console = console
+    queue_output.follow(printer, iter(moments))
     assert "0 images to look at" in sink.getvalue()
     assert "1 image to look at; no bulk-id runs" in sink.getvalue()
     assert "zebra" in sink.getvalue()

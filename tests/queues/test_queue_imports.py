@@ -15,6 +15,8 @@ NOT_NEEDED = {
     "imagehash", "matplotlib", "plotext", "optuna", "mlflow", "datasets", "webdataset", "fsspec",
     "pyarrow.dataset", "sqlalchemy.dialects.postgresql", "multiprocessing.pool",
     "curate.engine", "curate.splits", "curate.formats.exchange", "curate.core.contact_sheet",
+    "rich", "curate.queues.filters.where", "curate.queues.filters.expression",
+    "curate.queues.expectations.plan", "curate.queues.expectations.planning",
 }  # fmt: skip
 """None of these for the lowest scores."""
 

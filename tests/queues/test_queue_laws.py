@@ -17,7 +17,7 @@ from curate.core.errors import InputError
 from curate.queues.recipe import QUEUE_COLUMNS, Recipe, compose, unsaid
 from curate.queues.recipes import RECIPES
 
-from .cases import CANDIDATES, EXTRA, Case, cases
+from .cases import BESIDE, CANDIDATES, EXTRA, Case, cases
 
 OTHER = pa.schema([("image_id", pa.string()), ("predicted", pa.string()), ("score", pa.float64())])
 COMPARED = """
@@ -51,7 +51,7 @@ def found(
     duck.register(
         "told", pa.Table.from_pandas(told[list(OTHER.names)], OTHER, preserve_index=False)
     )
-    query = f"WITH candidates AS ({inner}), {COMPARED} SELECT * FROM candidates {tail}"
+    query = f"WITH candidates AS ({inner}), {BESIDE}, {COMPARED} SELECT * FROM candidates {tail}"
     return duck.execute(query, [*bound, *values]).df()
 
 

@@ -21,11 +21,13 @@ labels are denied, little is known, and what is said stays near one half.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from curate.queues.expectations.logistic import chance_of, line, log_odds
+from curate.queues.expectations.logistic import line, log_odds
 
 EDGES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """Kinships between two of these count as alike."""
@@ -55,13 +57,13 @@ def mislabelled(labelled: pd.DataFrame) -> pd.Series:
     Series of float
         By image id, of those whose label is not what is predicted: between 0 and 1.
     """
-    rows = labelled.sort_values("image_id", ignore_index=True)
-    label, first = (rows[name].astype(object) for name in ("label", "predicted"))
-    second = rows["second"].astype(object)
-    names = pd.Index(pd.unique(pd.concat([label, first, second.dropna()])))
-    own, one, other = (names.get_indexer(part).astype(np.int64) for part in (label, first, second))
-    score = rows["score"].to_numpy("float64")
-    less = rows["second_score"].fillna(0).to_numpy("float64")
+    three = [labelled[name].astype("str") for name in ("label", "predicted", "second")]
+    codes, names = pd.factorize(pd.concat(three), sort=True)
+    score = labelled["score"].to_numpy("float64")
+    less = labelled["second_score"].fillna(0).to_numpy("float64")
+    order = _order(score, less, *np.split(codes, 3))
+    own, one, other = (part[order].astype(np.int64) for part in np.split(codes, 3))
+    score, less = score[order], less[order]
     counts = np.bincount(own, minlength=len(names))
     kin = _Kin(len(names), counts, own, [(one, score), (other, less)])
     denied, agreed = own != one, (own == one) & (other >= 0)
@@ -69,14 +71,15 @@ def mislabelled(labelled: pd.DataFrame) -> pd.Series:
     errors = kin.of(own[agreed], other[agreed], less[agreed])
     by_error = _shares(np.bincount(_bin(errors), less[agreed], len(EDGES) + 1).astype(np.float64))
     by_accident = _shares(kin.of_any())
-    kinds = np.zeros((len(rows), 2))
+    kinds = np.zeros((len(order), 2))
     found = _bin(kin.of(own[denied], one[denied], score[denied]))
     kinds[denied] = np.column_stack([by_accident[found], by_error[found]])
-    trained = (rows["split"] == "train").to_numpy(np.bool_)
-    wrong = np.zeros(len(rows))
+    trained = (labelled["split"] == "train").to_numpy(np.bool_)[order]
+    wrong = np.zeros(len(order))
     for part in (trained, ~trained):
         wrong[part] = _wrong(log_odds(score[part]), denied[part], kinds[part])
-    return pd.Series(wrong[denied], index=rows.loc[denied, "image_id"], name="mislabelled")
+    images = labelled["image_id"].iloc[order[denied]]
+    return pd.Series(wrong[denied], index=images, name="mislabelled")
 
 
 def _wrong(odds: _Floats, denied: NDArray[np.bool_], kinds: _Floats) -> _Floats:
@@ -97,24 +100,36 @@ def _wrong(odds: _Floats, denied: NDArray[np.bool_], kinds: _Floats) -> _Floats:
     """
     # There may be very many images: the line is drawn through counts, as odds are rounded.
     at = np.rint(odds / _FINE).astype(np.int64) + round(_MOST / _FINE)
-    marks = np.arange(round(2 * _MOST / _FINE) + 1) * _FINE - _MOST
+    there, at = np.unique(at, return_inverse=True)
+    marks = there * _FINE - _MOST
     agreed = np.bincount(at[~denied], minlength=len(marks))
     both, right = np.tile(marks, 2), np.repeat([True, False], len(marks))
-    by_accident, by_error = kinds[denied].T
-    accident, slip, error = np.full((3, denied.sum()), 1 / 3)
+    odds_of, at_of = odds[denied], at[denied]
+    # Of the three, two share a factor, which falls out.
+    ratio = kinds[denied, 0] / kinds[denied, 1]
+    error, accident, slip = np.full(len(ratio), 1 / 3), len(ratio) / 3, len(ratio) / 3
     for _ in range(STEPS):
         # Half an image of each: what was never seen may still be.
-        accidents, slips = ((some.sum() + 0.5) / (len(odds) + 1) for some in (accident, slip))
-        erred = np.bincount(at[denied], error, len(marks))
+        accidents, slips = ((some + 0.5) / (len(odds) + 1) for some in (accident, slip))
+        erred = np.bincount(at_of, error, len(marks))
         begin, slope = line(both, right, np.concatenate([agreed, erred]).astype(np.float64))
-        faults = (1 - accidents - slips) * (1 - chance_of(begin + slope * odds[denied]))
-        each = np.array([accidents * by_accident, slips * by_error, faults * by_error])
-        before, (accident, slip, error) = error, each / each.sum(axis=0)
+        faults = (1 - accidents - slips) / (1 + np.exp(begin + slope * odds_of))
+        share = 1 / (ratio * accidents + slips + faults)
+        before, error, slip = error, faults * share, slips * share.sum()
+        accident = len(ratio) - slip - error.sum()
         if np.abs(error - before).max(initial=0) < _STILL:
             break
     wrong = np.zeros(len(odds))
-    wrong[denied] = accident + slip
+    wrong[denied] = 1 - error
     return wrong
+
+
+def _order(score: _Floats, *others: NDArray[Any]) -> _Ints:
+    """Sort by scores, and equal ones by the others: so sums do not depend on the order of rows."""
+    order = np.argsort(score)
+    if (np.diff(score[order]) > 0).all():
+        return order
+    return np.lexsort((*others, score))
 
 
 class _Kin:

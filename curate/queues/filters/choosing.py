@@ -156,10 +156,14 @@ def foremost(
         each = min(filters.per_class, MOST - 1)
         few = f"SELECT unnest(arg_min(place, ({key}, number), {each})) FROM candidates {join}"
         conditions = [f"place IN ({few} WHERE {' AND '.join(conditions)} GROUP BY {topic})"]
-    before = f"{sorting(filters)} NULLS LAST, " if sorting(filters) else ""
-    rank = f"{before}{order or key}, number"
+    rank = f"{ranked(order or key, filters)}, number"
     tail = f"{join} WHERE {' AND '.join(conditions)} ORDER BY {rank} LIMIT ?"
     return tail, [*bound, reach(filters)]
+
+
+def ranked(order: str, filters: Filters) -> str:
+    """Say in SQL by what the first rows are taken, where a recipe orders them so."""
+    return f"{sorting(filters)} NULLS LAST, {order}" if sorting(filters) else order
 
 
 MOST = 1_000_000

@@ -10,7 +10,6 @@ from typing import Any, Literal
 from curate.core import names
 from curate.core.errors import InputError, PolicyError
 from curate.queues.filters import bounds
-from curate.queues.filters.where import checked
 
 _ANY_HOUR = "~"
 """Stands behind every hour of a day, in the order of texts."""
@@ -120,7 +119,7 @@ class Filters:
         bounds.refuse_days(self.taken_from, self.taken_to)
         bounds.refuse_folder(self.folder)
         if self.where:
-            checked(self.where)
+            _checked(self.where)
         if (self.by or self.sub_class) and not self.labelled:
             object.__setattr__(self, "labelled", True)
 
@@ -160,7 +159,7 @@ class Filters:
         if self.camera:
             found.append(("contains(lower(camera), lower(?))", [self.camera]))
         if self.where:
-            found.append((checked(self.where), []))
+            found.append((_checked(self.where), []))
         return [sql for sql, _ in found], [value for _, values in found for value in values]
 
     def to_dict(self) -> dict[str, Any]:
@@ -212,6 +211,13 @@ class Filters:
         # A class of the model that the library has no image of counts none.
         counted = "SELECT label FROM classes WHERE countable_real > ?"
         return [(f"predicted NOT IN ({counted})", [high])]
+
+
+def _checked(where: str) -> str:
+    # Few questions have a condition, and it takes long to import what reads one.
+    from curate.queues.filters.where import checked
+
+    return checked(where)
 
 
 def _fits(name: str, value: Any, usual: Any) -> bool:

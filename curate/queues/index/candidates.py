@@ -9,12 +9,19 @@ import pandas as pd
 import pyarrow as pa
 
 from curate.queues.filters.filters import Filters
+from curate.queues.index.close import close
 from curate.queues.index.foremost import FOUND
+from curate.queues.index.frames import frame
 from curate.queues.index.gathered import OF_ROW
+from curate.queues.index.leading import lead, suffices
 from curate.queues.recipe import CANDIDATE_COLUMNS, LABELLED_COLUMNS
 
 MOST_REJECTED = 2000
 """Enough to know what is not wanted by now; a pool may have been cleaned of millions."""
+
+
+LABELLED = "label IS NOT NULL AND NOT rejected"
+"""What has a label, in SQL."""
 
 
 def _quoted(names: Sequence[str]) -> str:
@@ -24,7 +31,10 @@ def _quoted(names: Sequence[str]) -> str:
 # Two steps: which rows, from the few columns that the question is about; then all columns of those.
 _WHICH = """
 CREATE OR REPLACE TEMP TABLE chosen AS
-WITH candidates AS NOT MATERIALIZED (SELECT * FROM everything WHERE {conditions})
+WITH candidates AS NOT MATERIALIZED (SELECT * FROM {rows} WHERE {conditions}),
+close AS NOT MATERIALIZED ({close}),
+pairs AS NOT MATERIALIZED (SELECT * FROM kept.pairs),
+labelled AS NOT MATERIALIZED (SELECT * FROM everything WHERE {labelled})
 SELECT * EXCLUDE ({names}, alone, pair, number) FROM (SELECT * FROM candidates {narrowed})
 """
 _ROWS = f"""
@@ -43,6 +53,7 @@ def candidates(
     filters: Filters,
     classes: pd.DataFrame,
     narrowed: tuple[str, list[object]] = ("", []),
+    rank: str = "",
 ) -> pd.DataFrame:
     """Give the images that filters let through, with what a model said of them.
 
@@ -56,6 +67,8 @@ def candidates(
         As `facts.class_counts` gives it.
     narrowed : (str, list)
         What a recipe's `narrow` says.
+    rank : str
+        What its `rank` says; '' where it has none.
 
     Returns
     -------
@@ -68,11 +81,19 @@ def candidates(
     tail, more = narrowed
     which = _WHICH.format(
         names=_quoted(CANDIDATE_COLUMNS),
+        rows="{rows}",
         conditions=" AND ".join(conditions) or "true",
+        close=close(filters),
+        labelled=LABELLED,
         narrowed=tail,
     )
-    answering.execute(which, [*values, *more])
-    return answering.execute(_ROWS).df()
+    found = False
+    if lead(answering, rank, filters):
+        answering.execute(which.replace("{rows}", "ahead"), [*values, *more])
+        found = suffices(answering, filters)
+    if not found:
+        answering.execute(which.replace("{rows}", "everything"), [*values, *more])
+    return frame(answering, _ROWS)
 
 
 def labelled(answering: duckdb.DuckDBPyConnection) -> pd.DataFrame:
@@ -80,7 +101,7 @@ def labelled(answering: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
     Rejected ones are not among them. `LABELLED_COLUMNS`.
     """
-    return _slim(answering, "label IS NOT NULL AND NOT rejected")
+    return _slim(answering, LABELLED)
 
 
 def rejected(answering: duckdb.DuckDBPyConnection) -> pd.DataFrame:
@@ -116,10 +137,11 @@ def of_other(answering: duckdb.DuckDBPyConnection, found: pd.DataFrame) -> pd.Da
     DataFrame
         image_id, predicted and score: of these candidates, and of all labelled images.
     """
-    labelled = answering.execute(
+    labelled = frame(
+        answering,
         "SELECT image_id, other, other_score FROM everything JOIN compared USING (place) "
-        "WHERE label IS NOT NULL AND NOT rejected"
-    ).df()
+        "WHERE label IS NOT NULL AND NOT rejected",
+    )
     both = pd.concat([found[list(labelled.columns)], labelled]).drop_duplicates("image_id")
     both.columns = pd.Index(["image_id", "predicted", "score"])
     return both.reset_index(drop=True)
@@ -127,4 +149,4 @@ def of_other(answering: duckdb.DuckDBPyConnection, found: pd.DataFrame) -> pd.Da
 
 def _slim(answering: duckdb.DuckDBPyConnection, condition: str) -> pd.DataFrame:
     names = _quoted(LABELLED_COLUMNS)
-    return answering.execute(f"SELECT {names} FROM everything WHERE {condition}").df()
+    return frame(answering, f"SELECT {names} FROM everything WHERE {condition}")

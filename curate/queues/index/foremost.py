@@ -29,7 +29,7 @@ ORDERS = (
 
 _KEPT = f"""
 CREATE TABLE kept.foremost AS
-SELECT {OF_ROW}, rowid AS place FROM kept.rows WHERE rowid IN (FROM picked)
+SELECT {OF_ROW}, alone, pair, number, rowid AS place FROM kept.rows WHERE rowid IN (FROM picked)
 """
 
 FOUND = f"""

@@ -22,10 +22,13 @@ from sqlalchemy import Connection, func, select
 
 from curate.core.errors import LibraryError
 from curate.queues.index import overlaid
+from curate.queues.index.affinities import SUFFIX, keep_affinities
+from curate.queues.index.close import keep_close
 from curate.queues.index.foremost import keep_foremost
 from curate.queues.index.gathered import gather, parents_of
 from curate.queues.index.ground import digest, ground, last_decision
 from curate.queues.index.making import NEW, making, quoted
+from curate.queues.index.parts import gather_in_parts
 from curate.queues.index.sampled import keep_sample
 from curate.queues.index.totals import keep_totals
 from curate.store import schema, views
@@ -47,7 +50,7 @@ that is usual it would read all of the file for them."""
 MODELS = 3
 """Of so many models the index is kept."""
 
-_FORMAT = 4
+_FORMAT = 6
 _STALE_SECONDS = 3600.0
 """What a process was making and has not touched for so long is garbage."""
 
@@ -76,7 +79,12 @@ class _State:
 
 @contextmanager
 def asked(
-    library: Library, run_ids: Sequence[int], small: int = SMALL
+    library: Library,
+    run_ids: Sequence[int],
+    small: int = SMALL,
+    *,
+    model: str = "",
+    classes: Sequence[str] = (),
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a DuckDB connection that knows the candidates of one model.
 
@@ -88,6 +96,10 @@ def asked(
         The runs of bulk identification that count.
     small : int
         So few predictions need no file.
+    model : str, optional
+        Digest of the checkpoint, whose features tell affinities; these are missing without.
+    classes : sequence of str, optional
+        What it knows.
 
     Yields
     ------
@@ -107,9 +119,12 @@ def asked(
         with views.asked(library, "predictions", "looks") as answering:
             answering.execute("ATTACH ':memory:' AS kept")
             gather(library, answering, "kept.rows", run_ids, state.seq)
+            beside = library.folder / FOLDER / f"{state.model}-{state.base}{SUFFIX}"
+            keep_affinities(library, answering, model, classes, beside)
             keep_totals(answering)
             keep_sample(answering)
             keep_foremost(answering, 0)
+            keep_close(answering, copied=False)
             overlaid.lay_nothing(answering)
             overlaid.show(answering)
             yield answering
@@ -124,7 +139,7 @@ def asked(
             if index is None or not overlaid.lay(library, answering, index, state.seq):
                 if index is not None:
                     answering.execute("DETACH kept")
-                _build(library, run_ids, state)
+                _build(library, run_ids, state, model, classes)
                 index = _opened(answering, folder, state)
                 if index is None:
                     raise LibraryError(
@@ -184,17 +199,26 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def _build(library: Library, run_ids: Sequence[int], state: _State) -> None:
+def _build(
+    library: Library, run_ids: Sequence[int], state: _State, model: str, classes: Sequence[str]
+) -> None:
     """Make the index of a state, and take those away that it replaces."""
     folder = library.folder / FOLDER
     final = folder / f"{state.model}-{state.base}-{state.seq:012}.duckdb"
     with making(final) as made:
         _tidy(folder)
-        _fill(library, made, run_ids, state)
+        _fill(library, made, run_ids, state, model, classes)
     _forget(folder, state.model, final.stem)
 
 
-def _fill(library: Library, made: Path, run_ids: Sequence[int], state: _State) -> None:
+def _fill(
+    library: Library,
+    made: Path,
+    run_ids: Sequence[int],
+    state: _State,
+    model: str,
+    classes: Sequence[str],
+) -> None:
     from curate import engine  # most questions find an index, and it takes long to import
 
     with (
@@ -205,12 +229,13 @@ def _fill(library: Library, made: Path, run_ids: Sequence[int], state: _State) -
         answering.execute("SET temp_directory = ?", [str(made.parent / "spilled")])
         answering.execute("SET preserve_insertion_order = false")
         answering.execute(f"ATTACH '{quoted(made)}' AS kept (BLOCK_SIZE {BLOCK})")
-        answering.execute(f"ATTACH '{quoted(made.parent / 'staged')}' AS staged")
-        answering.execute("SET search_path = 'staged.main,memory.main'")
-        gather(library, answering, "kept.rows", run_ids, state.seq, advance)
+        parted = made.parent / "parts"
+        gather_in_parts(library, answering, parted, "kept.rows", run_ids, state.seq, advance)
+        keep_affinities(library, answering, model, classes)
         keep_totals(answering)
         keep_sample(answering)
         keep_foremost(answering)
+        keep_close(answering)
         kin = [
             (child, parent)
             for child, value, detail in answering.execute(
@@ -221,7 +246,6 @@ def _fill(library: Library, made: Path, run_ids: Sequence[int], state: _State) -
         answering.execute("CREATE TABLE kept.kin (child VARCHAR, parent VARCHAR)")
         overlaid.keep_kin(answering, "kept.kin", kin)
         answering.execute("CHECKPOINT kept")
-        answering.execute("USE memory")
         answering.execute("DETACH kept")
 
 
@@ -245,6 +269,6 @@ def _tidy(folder: Path) -> None:
     """Take away what processes that were killed have left."""
     for place in folder.glob(f"{NEW}*"):
         with suppress(OSError):
-            newest = max(path.stat().st_mtime for path in (place, *place.iterdir()))
+            newest = max(path.stat().st_mtime for path in (place, *place.rglob("*")))
             if time.time() - newest > _STALE_SECONDS:
                 shutil.rmtree(place)

@@ -16,6 +16,9 @@ from curate.core.files import describe, sync_folder
 NEW = ".new-"
 """How folders begin in which a file is made."""
 
+_FULL = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
+"""What DuckDB says where there is no room; the last, when it writes down what is done."""
+
 
 @contextmanager
 def making(final: Path) -> Iterator[Path]:
@@ -37,12 +40,12 @@ def making(final: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
             made.replace(final)
         sync_folder(final.parent)
-    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+    except (OSError, *_FULL) as error:
         said = describe(error) if isinstance(error, OSError) else str(error).partition("\n")[0]
         raise LibraryError(
             str(final.parent),
             f"the index of the predictions cannot be written: {said}",
-            "Nothing is lost. Make room (it takes about 150 bytes for each image, and ten times "
+            "Nothing is lost. Make room (it takes about 100 bytes for each image, and three times "
             "as much while it is made), and give the same command again.",
         ) from error
 

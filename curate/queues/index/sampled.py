@@ -10,6 +10,7 @@ import duckdb
 import pandas as pd
 
 from curate.queues.expectations.makeup import COLUMNS
+from curate.queues.index.frames import frame
 from curate.queues.index.totals import WAITS, totals
 
 MOST = 4_000
@@ -63,8 +64,8 @@ def sampled(answering: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         Rejected images are not among them.
     """
     pool = max(int(totals(answering)["images"].sum()), 1)
-    parts = [answering.execute(_OF_POOL, {"most": _NUMBERS * min(1.0, MOST / pool)}).df()]
+    parts = [frame(answering, _OF_POOL, {"most": _NUMBERS * min(1.0, MOST / pool)})]
     for kind in LABELLED:
         query = _OF_LABELLED.format(names=_NAMES, kind=kind, numbers=_NUMBERS, most=MOST)
-        parts.append(answering.execute(query).df())
+        parts.append(frame(answering, query))
     return pd.concat(parts, ignore_index=True)

@@ -75,6 +75,7 @@ RECIPES: dict[str, Recipe] = {
         highest,
         low_score.reason,
         promise="a rejection",
+        rank=low_score.rank,
     ),
     "like-rejected": Recipe(
         "the border of what cleanup takes for rubbish: looks there let it go on",
@@ -140,6 +141,7 @@ RECIPES: dict[str, Recipe] = {
         highest,
         random.reason,
         promise=A_CLASS,
+        rank=random.rank,
     ),
     "duplicates": Recipe(
         "near-duplicates of which none is decided: one look for many images",
@@ -148,7 +150,6 @@ RECIPES: dict[str, Recipe] = {
         duplicates.select,
         duplicates.reason,
         promise=A_CLASS,
-        needs=LABELLED,
     ),
     "recent": Recipe(
         "what arrived last",
@@ -157,6 +158,7 @@ RECIPES: dict[str, Recipe] = {
         highest,
         recent.reason,
         promise=A_CLASS,
+        rank=recent.rank,
     ),
 }
 """Recipes by name."""

@@ -19,7 +19,7 @@ from curate.queues.filters.choosing import MOST as MOST_OF_A_TOPIC
 from curate.queues.filters.choosing import among_first, reach, sorting
 from curate.queues.recipe import CLOSE, Aim
 from curate.queues.recipes.hiding import directions_of, nearer
-from curate.queues.recipes.look_alike_pairs import all_taken, pair_of, pairs
+from curate.queues.recipes.look_alike_pairs import PAIR_COLUMNS, all_taken, pair_of, pairs
 
 TOGETHER = 0.5
 """Two classes that hold less than this share of the score are a guess, not a pair."""
@@ -43,10 +43,10 @@ def narrow(aim: Aim) -> tuple[str, list[object]]:
     # What may drop out (it looks like another image, or is of another topic in the end) must not
     # take a place from others.
     sure = f"{'alone AND ' if filters.one_per_group else ''}place NOT IN (FROM front)"
+    first, second, evidence, strength = (said[name].tolist() for name in PAIR_COLUMNS)
     values: list[object] = [
-        *([*said["first"], *said["second"]], [*said["second"], *said["first"]]),
-        *([*said["strength"]] * 2, [*said["evidence"]] * 2),
-        *([*hiding[name]] for name in ("predicted", "score", "share")),
+        *(first + second, second + first, strength * 2, evidence * 2),
+        *(hiding[name].tolist() for name in ("predicted", "score", "share")),
     ]
     reached = (
         among_first(filters, "ranked")
@@ -96,22 +96,20 @@ JOIN (
             ORDER BY share - score DESC, number LIMIT {{most}}
         )
     ),
-    close AS (
-        SELECT place, alone, pair, margin, {{sorted}} AS sorted, predicted, second FROM candidates
-        WHERE margin <= {CLOSE} AND score + second_score >= {TOGETHER}
+    near AS (
+        SELECT place, alone, pair, margin, {{sorted}} AS sorted FROM close
+        WHERE score + second_score >= {TOGETHER}
     ),
-    counted AS (
-        SELECT pair, count(*) AS peers, any_value(predicted) AS one, any_value(second) AS other
-        FROM close GROUP BY pair
-    ),
+    counted AS (SELECT pair, count(*) AS peers FROM near GROUP BY pair),
     heard AS (
-        SELECT pair, peers, told, telling FROM counted LEFT JOIN spoken USING (one, other)
+        SELECT pair, peers, told, telling
+        FROM counted JOIN pairs USING (pair) LEFT JOIN spoken USING (one, other)
         WHERE peers >= {PAIR_IMAGES} OR telling IS NOT NULL
     ),
     scored AS (
         SELECT place, pair, peers, told, telling, sorted, {{sure}} AS sure,
             coalesce(telling, 0) - margin AS worth
-        FROM close JOIN heard USING (pair)
+        FROM near JOIN heard USING (pair)
     ),
     ranked AS (
         FROM (SELECT *, {{certain}} AS certain, {{possible}} AS possible FROM {{likely}})
@@ -195,7 +193,8 @@ def _evidence(aim: Aim) -> pd.DataFrame:
     assert aim.features is not None
     found = pairs(aim.labelled, aim.features, aim.known)
     found = found[found["first"].isin(aim.known)]
-    topic = [pair_of(*two) for two in zip(found["first"], found["second"], strict=True)]
+    two = (found[name].tolist() for name in ("first", "second"))
+    topic = [pair_of(*names) for names in zip(*two, strict=True)]
     strongest = found.assign(topic=topic).sort_values("strength", ascending=False, kind="stable")
     return strongest.drop_duplicates("topic").set_index("topic")
 

@@ -14,7 +14,6 @@ from curate.queues.recipe import Aim
 
 def narrow(aim: Aim) -> tuple[str, list[object]]:
     """Only what can be chosen; it adds `together`, how many of the group there are."""
-    assert aim.labelled is not None  # the recipe needs it
     filters, order = aim.filters, sorting(aim.filters)
     tail = _FOREMOST.format(
         sorted=order.rpartition(" ")[0] or "NULL",
@@ -27,7 +26,7 @@ def narrow(aim: Aim) -> tuple[str, list[object]]:
         else "",
         order=f"sorted {order.rpartition(' ')[2]} NULLS LAST, {_ORDER}" if order else _ORDER,
     )
-    return tail, [[*aim.labelled["group"].unique()], reach(filters)]
+    return tail, [reach(filters)]
 
 
 _ORDER = 'together DESC, "group", pixels DESC, number'
@@ -41,7 +40,7 @@ JOIN (
     waiting AS (
         SELECT "group", count(*) AS together FROM tied GROUP BY "group"
         HAVING count(*) > 1 AND count(label) = 0
-            AND "group" NOT IN (SELECT unnest(?::VARCHAR[]))
+            AND "group" NOT IN (SELECT "group" FROM labelled)
     ),
     seen AS (SELECT * FROM tied JOIN waiting USING ("group") {first}),
     few AS (FROM seen {few})
@@ -52,20 +51,18 @@ JOIN (
 
 def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:
     """How many images of its group wait for a decision; the class it is taken for is the topic."""
-    assert aim.labelled is not None  # the recipe needs it
-    groups = candidates["group"]
-    scored = pd.DataFrame(
-        {
-            # `narrow` has counted also what it left out.
-            "worth": candidates.get("together", groups.groupby(groups).transform("size")).astype(
-                "float64"
-            ),
-            "topic": candidates["predicted"],
-        }
-    )
-    # Whoever asks for labelled images too still wants groups of which none is.
-    decided = groups.isin(aim.labelled["group"]) | candidates["label"].notna()
-    return scored[(scored["worth"] > 1) & ~decided]
+    groups, decided = candidates["group"], candidates["label"].notna()
+    if "together" in candidates:
+        # `narrow` has counted also what it left out, and groups of which any is decided it leaves.
+        together = candidates["together"]
+    else:
+        assert aim.labelled is not None
+        together = groups.groupby(groups).transform("size")
+        # Whoever asks for labelled images too still wants groups of which none is.
+        decided |= groups.isin(aim.labelled["group"])
+    worth = together.astype("float64")
+    scored = pd.DataFrame({"worth": worth, "topic": candidates["predicted"]})
+    return scored[(worth > 1) & ~decided]
 
 
 def select(scored: pd.DataFrame, _: Aim) -> pd.DataFrame:

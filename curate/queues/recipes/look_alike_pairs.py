@@ -53,7 +53,8 @@ def pairs(labelled: pd.DataFrame, features: pd.DataFrame, known: Collection[str]
         `second` is a class of the model, and `first` comes before it in the alphabet where both
         are. Strength lies between 0 and 1.
     """
-    named = labelled[labelled["label"] != UNKNOWN]
+    columns = ["image_id", "label", "predicted", "score", "split"]
+    named = labelled.loc[labelled["label"] != UNKNOWN, columns]
     lacking = set(named["label"].unique()) - set(known)
     found = [
         *_confused(named[named["split"] != "train"], known),
@@ -126,23 +127,31 @@ def directions(vectors: Iterable[NDArray[Any]]) -> NDArray[np.float64]:
 
 
 def _confused(named: pd.DataFrame, known: Collection[str]) -> Iterator[tuple[str, str, str, float]]:
-    both = named[named["label"].isin(known) & named["predicted"].isin(known)]
-    sizes = both["label"].value_counts()
-    wrong = both.loc[both["label"] != both["predicted"], ["label", "predicted"]]
-    turned = wrong["label"] > wrong["predicted"]
-    first = wrong["label"].mask(turned, wrong["predicted"])
-    second = wrong["predicted"].mask(turned, wrong["label"])
-    mixed = first.groupby([first, second]).size()
-    mixed = mixed[mixed >= FEW]
-    whole = [sizes.reindex(mixed.index.get_level_values(at)).fillna(0) for at in (0, 1)]
-    shares = mixed / (whole[0].to_numpy() + whole[1].to_numpy())
-    return _rows(shares, "confused")
+    # By numbers, in the order of names: there may be very many images.
+    codes, names = pd.factorize(pd.concat([named["label"], named["predicted"]]), sort=True)
+    own, first = np.split(codes, 2)
+    # The last is for what has no name.
+    of_model = np.append(names.isin([*known]), False)
+    both = of_model[own] & of_model[first]
+    sizes = np.bincount(own[both], minlength=len(names))
+    wrong = both & (own != first)
+    two = np.minimum(own, first) * len(names) + np.maximum(own, first)
+    found, mixed = np.unique(two[wrong], return_counts=True)
+    one, other = np.divmod(found[mixed >= FEW], max(len(names), 1))
+    shares = mixed[mixed >= FEW] / (sizes[one] + sizes[other])
+    return zip(
+        names[one].tolist(),
+        names[other].tolist(),
+        repeat("confused"),
+        shares.tolist(),
+        strict=False,
+    )
 
 
 def _rows(shares: pd.Series, evidence: str) -> Iterator[tuple[str, str, str, float]]:
     """Give a row for each pair that the index has."""
-    first, second = (shares.index.get_level_values(at) for at in (0, 1))
-    return zip(first, second, repeat(evidence), shares, strict=False)
+    first, second = (shares.index.get_level_values(at).tolist() for at in (0, 1))
+    return zip(first, second, repeat(evidence), shares.tolist(), strict=False)
 
 
 def _near(

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import pandas as pd
 
-from curate.queues.filters.choosing import foremost
+from curate.queues.filters.choosing import foremost, ranked
 from curate.queues.recipe import Aim
 
 
 def narrow(aim: Aim) -> tuple[str, list[object]]:
     """Only as many as are wanted."""
     return foremost("score", aim.filters)
+
+
+def rank(aim: Aim) -> str:
+    """By the score."""
+    return ranked("score", aim.filters)
 
 
 def score(candidates: pd.DataFrame, _: Aim) -> pd.DataFrame:

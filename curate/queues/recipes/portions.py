@@ -83,7 +83,7 @@ def narrowed(lacking: pd.DataFrame, filters: Filters) -> tuple[str, list[object]
         reached=among_first(filters, "parted") if order else _REACHED.format(reach(filters)),
     )
     wanted = [int(wanted) * _UNIT - _SLACK for wanted in lacking["wanted"]]
-    return tail, [names, wanted, names, CLOSE]
+    return tail, [names, wanted, names]
 
 
 _NTH = "row_number() OVER (PARTITION BY topic ORDER BY worth DESC, number) - 1"
@@ -107,8 +107,8 @@ JOIN (
     ),
     near AS (
         SELECT place, alone, topic, number, wanted, second_score AS worth, {{sorted}} AS sorted
-        FROM candidates JOIN lacking ON name = second
-        WHERE origin = 'real' AND label IS DISTINCT FROM name AND margin <= ?
+        FROM close JOIN lacking ON name = second
+        WHERE origin = 'real' AND label IS DISTINCT FROM name
             AND predicted NOT IN (SELECT name FROM lacking)
     ),
     scored AS (

@@ -11,7 +11,7 @@ import pandas as pd
 
 from curate.core import chance
 from curate.core.identity import ID_LENGTH
-from curate.queues.filters.choosing import foremost
+from curate.queues.filters.choosing import foremost, ranked
 from curate.queues.recipe import DIGITS, Aim
 
 
@@ -33,6 +33,11 @@ def way(seed: int) -> str:
 def narrow(aim: Aim) -> tuple[str, list[object]]:
     """Only as many as are wanted."""
     return foremost(way(aim.seed), aim.filters)
+
+
+def rank(aim: Aim) -> str:
+    """By the way from the point."""
+    return ranked(way(aim.seed), aim.filters)
 
 
 def score(candidates: pd.DataFrame, aim: Aim) -> pd.DataFrame:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import pandas as pd
 
-from curate.queues.filters.choosing import foremost
+from curate.queues.filters.choosing import foremost, ranked
 from curate.queues.recipe import Aim
+
+_ORDER = "arrived DESC"
+"""DuckDB puts what is missing last."""
 
 
 def narrow(aim: Aim) -> tuple[str, list[object]]:
     """Only as many as are wanted."""
-    return foremost("coalesce(-arrived, 0)", aim.filters, order="arrived DESC NULLS LAST")
+    return foremost("coalesce(-arrived, 0)", aim.filters, order=_ORDER)
+
+
+def rank(aim: Aim) -> str:
+    """By the run that saw the image first."""
+    return ranked(_ORDER, aim.filters)
 
 
 def score(candidates: pd.DataFrame, _: Aim) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from curate.queues.filters.choosing import foremost
+from curate.queues.filters.choosing import foremost, ranked
 from curate.queues.recipe import Aim, Recipe, highest
 from curate.queues.recipes import chances
 
@@ -44,12 +44,22 @@ def recipe(
         lambda chosen, _: [words(row) for row in chosen.to_dict("records")],
         expect,
         "another class than predicted",
+        rank=partial(_rank, column, sign),
     )
 
 
 def _narrow(column: str, sign: int, aim: Aim) -> tuple[str, list[object]]:
-    order = f"{column} {'DESC' if sign > 0 else 'ASC'} NULLS LAST"
-    return foremost(f"coalesce({-sign} * {column}, 'inf'::DOUBLE)", aim.filters, order=order)
+    key = f"coalesce({-sign} * {column}, 'inf'::DOUBLE)"
+    return foremost(key, aim.filters, order=_order(column, sign))
+
+
+def _rank(column: str, sign: int, aim: Aim) -> str:
+    return ranked(_order(column, sign), aim.filters)
+
+
+def _order(column: str, sign: int) -> str:
+    # DuckDB puts what is missing last either way.
+    return f"{column} DESC" if sign > 0 else column
 
 
 def _score(column: str, sign: int, candidates: pd.DataFrame, _: Aim) -> pd.DataFrame:

@@ -83,9 +83,9 @@ def thresholds(labelled: pd.DataFrame) -> pd.Series:
     Series of float
         By class, and by whether the images are in the split `train`.
     """
-    # In the order of their scores, so that the sums do not depend on the order of rows.
-    own = of_label(labelled).rename("own").sort_values()
+    own = of_label(labelled).rename("own")
     seen = (labelled["split"] == "train").rename("seen")
+    # In the order of their scores, so that the sums do not depend on the order of rows.
     both = pd.concat([own, labelled["label"], seen], axis=1).sort_values("own")
     return both.groupby(["label", "seen"])["own"].mean()
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.queues.expectations.mislabelled import mislabelled
+from curate.queues.expectations.logistic import chance_of, line, log_odds
+from curate.queues.expectations.mislabelled import STEPS, _wrong, mislabelled
 
 CLASSES = 40
 
@@ -117,3 +118,33 @@ def test_what_is_said_is_a_chance_in_any_order(number: int, seed: int) -> None:
     assert said.between(0, 1).all()
     pd.testing.assert_series_equal(said, mislabelled(mixed))
     assert set(said.index) == set(table.loc[table["label"] != table["predicted"], "image_id"])
+
+
+@pytest.mark.parametrize("decimals", [2, 12])
+def test_it_is_what_the_three_kinds_say_row_by_row(decimals: int) -> None:
+    """The search, as it is described: three kinds for each image that is denied."""
+    table = drawn(0.1, number=800)
+    table["score"] = table["score"].round(decimals)
+    dice = np.random.default_rng(4)
+    denied = (table["label"] != table["predicted"]).to_numpy()
+    kinds = dice.uniform(0.1, 1, (len(table), 2))
+    odds = log_odds(table["score"].to_numpy())
+
+    marks = np.arange(201) * 0.1 - 10
+    at = np.rint(odds * 10).astype(int) + 100
+    kept = np.concatenate([np.bincount(at[~denied], minlength=201), np.zeros(201)])
+    by_accident, by_error = kinds[denied].T
+    accident, slip, error = np.full((3, denied.sum()), 1 / 3)
+    for _ in range(STEPS):
+        accidents, slips = ((some.sum() + 0.5) / (len(odds) + 1) for some in (accident, slip))
+        erred = np.concatenate([np.zeros(201), np.bincount(at[denied], error, 201)])
+        begin, slope = line(np.tile(marks, 2), np.repeat([True, False], 201), kept + erred)
+        errs = (1 - accidents - slips) * (1 - chance_of(begin + slope * odds[denied]))
+        each = np.array([accidents * by_accident, slips * by_error, errs * by_error])
+        before, (accident, slip, error) = error, each / each.sum(axis=0)
+        if np.abs(error - before).max() < 1e-4:
+            break
+
+    found = _wrong(odds, denied, kinds)
+    assert found[denied] == pytest.approx(accident + slip, abs=1e-8)
+    assert not found[~denied].any()

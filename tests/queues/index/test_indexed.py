@@ -50,7 +50,7 @@ def direct(library: Library, run_ids: Sequence[int]) -> pd.DataFrame:
     table["label_run"] = [None if one is None else one["run_id"] for one in last]
     measures = views.looked(library, "camera", "sharpness", "brightness", "contrast", "quality")
     table = table.join(measures.set_index("image_id"))
-    return table.reset_index()[list(CANDIDATE_COLUMNS)]
+    return table.assign(affinity=None).reset_index()[list(CANDIDATE_COLUMNS)]
 
 
 def _last(log: pd.DataFrame, image_id: str) -> pd.Series | None:

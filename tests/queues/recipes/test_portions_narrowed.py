@@ -11,7 +11,7 @@ import pytest
 from curate.queues.filters.filters import Filters
 from curate.queues.recipes import portions
 
-from ..cases import CANDIDATES, EXTRA, candidates, said
+from ..cases import BESIDE, CANDIDATES, EXTRA, candidates, said
 
 LACKING = pd.DataFrame(
     {"real": [38, 30], "unit": "images", "short": [2, 10], "wanted": [2, 10]},
@@ -24,7 +24,8 @@ def narrowed(table: pd.DataFrame, filters: Filters) -> pd.DataFrame:
     with duckdb.connect() as duck:
         duck.register("pool", pa.Table.from_pandas(table, CANDIDATES, preserve_index=False))
         found: pd.DataFrame = duck.execute(
-            f"WITH candidates AS (SELECT *, {EXTRA} FROM pool) SELECT * FROM candidates {tail}",
+            f"WITH candidates AS (SELECT *, {EXTRA} FROM pool), {BESIDE} "
+            f"SELECT * FROM candidates {tail}",
             values,
         ).df()
     return found.sort_values("image_id", ignore_index=True)
