@@ -112,15 +112,20 @@ def blocks(
     yield from _blocks(_paths(library, model))
 
 
-def held(library: Library) -> list[Path]:
+def held(library: Library, model: str | None = None) -> list[Path]:
     """Give the shards that `of_images` and `blocks` read now; others when somebody wrote features.
+
+    Parameters
+    ----------
+    library, model
+        As `of_images` takes them.
 
     Raises
     ------
-    LibraryError
-        There are none.
+    LibraryError, InputError
+        There are none; or none of this checkpoint.
     """
-    return _paths(library, None)
+    return _paths(library, model)
 
 
 def _blocks(paths: Sequence[Path]) -> Iterator[tuple[NDArray[np.str_], NDArray[np.float16]]]:

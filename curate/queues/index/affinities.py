@@ -2,7 +2,7 @@
 
 They are worked out when the index is made, from the features that bulk identification kept; without
 these they are missing. Features come a block at a time, and what images are compared with is few
-for each class, so memory holds as much as there are classes.
+for each class: memory holds the features of these, and four numbers of each image.
 """
 
 from __future__ import annotations
@@ -76,10 +76,14 @@ def keep_affinities(
     path : Path, optional
         Where affinities are read, or, where there are none, laid down for the next question.
     """
+    if not model:
+        return
     table = _read(path) if path else None
     if table is None:
-        table = _worked_out(library, answering, model, classes) if model else None
-        if table is None:
+        try:
+            table = _worked_out(library, answering, model, classes)
+        except (LibraryError, InputError, OSError, pa.ArrowInvalid):
+            # There are none, or they are damaged, which is no reason to answer no question.
             return
         if path:
             _write(path, table)
@@ -111,8 +115,9 @@ def _write(path: Path, table: pa.Table) -> None:
 
 def _worked_out(
     library: Library, answering: duckdb.DuckDBPyConnection, model: str, classes: Sequence[str]
-) -> pa.Table | None:
-    """Give number and affinity of the images that have one; None where none has features."""
+) -> pa.Table:
+    """Give number and affinity of the images that have one."""
+    embeddings.held(library, model)  # where there are none, rows need not be read
     answering.execute(
         "CREATE OR REPLACE TEMP TABLE coded AS "
         "SELECT name, row_number() OVER () AS code FROM (SELECT unnest($classes) AS name)",
@@ -120,15 +125,10 @@ def _worked_out(
     )
     told = {"classes": list(classes), "held_out": list(HELD_OUT)}
     sides = answering.execute(_SIDES, told).df()
-    try:
-        found = embeddings.of_images(library, sides["image_id"], model)
-        blocks = embeddings.blocks(library, model)
-    except (LibraryError, InputError):
-        return None
-    compared = _sides(sides, *found)
+    compared = _sides(sides, *embeddings.of_images(library, sides["image_id"], model))
     rows = {name: np.asarray(of) for name, of in answering.execute(_ROWS).fetchnumpy().items()}
     values = np.full(len(rows["number"]), np.nan, np.float32)
-    for image_ids, features in blocks if len(values) else ():
+    for image_ids, features in embeddings.blocks(library, model) if len(values) else ():
         numbers = _numbers(answering, image_ids)
         at = np.searchsorted(rows["number"], numbers).clip(max=len(values) - 1)
         there = np.flatnonzero(rows["number"][at] == numbers)

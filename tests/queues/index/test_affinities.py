@@ -154,6 +154,13 @@ def test_without_features_they_are_missing(library: Library, run_id: int, small:
     assert asked(library, run_id, small, model="").isna().all()
 
 
+def test_damaged_features_are_as_good_as_none(library: Library, run_id: int) -> None:
+    featured(library)
+    (shard,) = embeddings.held(library, "m1")
+    shard.write_bytes(shard.read_bytes()[:100])
+    assert asked(library, run_id, indexed.SMALL).isna().all()
+
+
 def test_images_without_features_have_none_and_are_on_no_side(
     library: Library, run_id: int
 ) -> None:
