@@ -32,8 +32,8 @@ class Side:
 
     Attributes
     ----------
-    features : ndarray, shape (M, D)
-        Of images; each other than 0.
+    features : ndarray of float32, shape (M, D)
+        Of images, of length 1.
     families : ndarray, shape (M,)
         Names the images that look alike. An image is not compared with its own family: that it lies
         near to its other shots tells nothing of the class.
@@ -47,7 +47,8 @@ class Side:
 
         Parameters
         ----------
-        features : ndarray, shape (N, D)
+        features : ndarray of float32, shape (N, D)
+            Of length 1.
         families : ndarray, shape (N,)
 
         Returns
@@ -56,7 +57,7 @@ class Side:
         """
         if len(self.families) < NEAREST:
             return np.full(len(families), np.nan)
-        alike = directions(features)[0] @ directions(self.features)[0].T
+        alike = features @ self.features.T
         alike = np.where(families[:, None] == self.families, -np.inf, alike)
         nearest = np.partition(alike, -NEAREST, axis=1)[:, -NEAREST:].astype(np.float64)
         return np.where(np.isfinite(nearest).all(axis=1), 1 - nearest.mean(axis=1), np.nan)
@@ -68,6 +69,7 @@ def affinity(features: NDArray[Any], families: NDArray[Any], labelled: Side, poo
     Parameters
     ----------
     features : ndarray, shape (N, D)
+        Of any length; only directions count.
     families : ndarray, shape (N,)
     labelled : Side
         Labelled images of the class.
@@ -79,8 +81,9 @@ def affinity(features: NDArray[Any], families: NDArray[Any], labelled: Side, poo
     ndarray, shape (N,)
         ``(p - l) / (p + l)``, from -1 to 1: below 0 where the image is nearer to the pool, at
         distance p, than to what is labelled, at distance l. Missing where one side has fewer than
-        `NEAREST` images of other families.
+        `NEAREST` images of other families, and where features are 0 or not finite.
     """
-    near, far = labelled.distance(features, families), pool.distance(features, families)
-    both = near + far
+    rows, usable = directions(features)
+    near, far = labelled.distance(rows, families), pool.distance(rows, families)
+    both = np.where(usable, near + far, np.nan)
     return np.divide(far - near, both, out=np.where(np.isnan(both), np.nan, 0.0), where=both > 1e-9)

@@ -191,8 +191,8 @@ def among_first(filters: Filters, table: str) -> str:
     filters : Filters
         With `sort`.
     table : str
-        Has `sorted` (what `sorting` sorts by) and `certain` (whether `choose` takes the row,
-        unless the limit keeps it out).
+        Has `place`, `sorted` (what `sorting` sorts by) and `certain` (whether `choose` takes the
+        row, unless the limit keeps it out).
 
     Returns
     -------
@@ -204,4 +204,12 @@ def among_first(filters: Filters, table: str) -> str:
         f"(SELECT sorted FROM {table} WHERE certain ORDER BY sorted {way} NULLS LAST "
         f"LIMIT 1 OFFSET {filters.limit - 1})"
     )
-    return f"coalesce(sorted {within} {last}, {last} IS NULL)"
+    first = f"coalesce(sorted {within} {last}, {last} IS NULL)"
+    if not filters.one_per_group:
+        return first
+    # Of images that look alike one stays, and it may be sorted behind: without it another would.
+    return (
+        f"({first} OR place IN (SELECT mate.place FROM candidates AS mate "
+        'WHERE NOT mate.alone AND mate."group" IN (SELECT "group" FROM candidates '
+        f"WHERE NOT alone AND place IN (SELECT place FROM {table} WHERE {first}))))"
+    )

@@ -2,7 +2,9 @@
 
 They are worked out when the index is made, from the features that bulk identification kept; without
 these they are missing. Features come a block at a time, and what images are compared with is few
-for each class: memory holds the features of these, and four numbers of each image.
+for each class: memory holds the features of these, and four numbers of each image. Who is labelled
+later is no reason to work them out anew; where that happens all the same, what was labelled before
+the model spoke is taken as it is by then.
 """
 
 from __future__ import annotations
@@ -23,12 +25,19 @@ from curate.core.errors import InputError, LibraryError
 from curate.core.files import write_whole
 from curate.queues.expectations.affinity import MOST, Side, affinity
 from curate.queues.expectations.makeup import HELD_OUT
+from curate.queues.filters.spread import directions
 from curate.queues.index.gathered import NUMBER
 from curate.store import embeddings
 from curate.store.library import Library
 
 SUFFIX = ".affinities.parquet"
 """How files end in which affinities are kept for a library that is too small for an index."""
+
+MODELS = 3
+"""So many such files are kept."""
+
+AT_ONCE = 4_000_000
+"""So many rows are filled in at a time."""
 
 _FAMILY = """hash(coalesce("group", image_id)) AS family"""
 
@@ -39,7 +48,7 @@ WITH held AS (
     SELECT image_id, number, predicted, label, {_FAMILY},
         coalesce(label_run < run_id AND list_contains($classes, label), false) AS known,
         coalesce(list_contains($held_out, split), false) AS held_out
-    FROM kept.rows WHERE there
+    FROM kept.rows WHERE there AND NOT coalesce(rejected AND label_run < run_id, false)
 )
 SELECT image_id, family, known, coded.code FROM held
 JOIN coded ON coded.name = CASE WHEN known THEN label ELSE predicted END
@@ -87,11 +96,19 @@ def keep_affinities(
             return
         if path:
             _write(path, table)
-    answering.register("near", table)
-    answering.execute(
-        "UPDATE kept.rows SET affinity = near.affinity FROM near WHERE rows.number = near.number"
-    )
-    answering.unregister("near")
+    answering.register("told", table)
+    answering.execute("CREATE OR REPLACE TEMP TABLE near AS FROM told")
+    answering.unregister("told")
+    (rows,) = answering.execute("SELECT count(*) FROM kept.rows").fetchone() or (0,)
+    # What is changed at once is in memory twice.
+    for start in range(0, rows, AT_ONCE):
+        answering.execute(
+            "UPDATE kept.rows SET affinity = near.affinity FROM near "
+            "WHERE rows.number = near.number AND rows.rowid BETWEEN ? AND ?",
+            [start, start + AT_ONCE - 1],
+        )
+        if rows > AT_ONCE:
+            answering.execute("CHECKPOINT kept")
 
 
 def _read(path: Path) -> pa.Table | None:
@@ -108,9 +125,9 @@ def _write(path: Path, table: pa.Table) -> None:
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, lambda file: file.write(sink.getvalue()))
-        for old in path.parent.glob(f"{path.name.partition('-')[0]}-*{SUFFIX}"):
-            if old != path:
-                old.unlink(missing_ok=True)
+        kept = sorted(path.parent.glob(f"*{SUFFIX}"), key=lambda one: one.stat().st_mtime)
+        for old in kept[:-MODELS]:
+            old.unlink(missing_ok=True)
 
 
 def _worked_out(
@@ -142,18 +159,14 @@ def _sides(sides: pd.DataFrame, image_ids: Sequence[str], features: NDArray[Any]
     """Put features to the images that others are compared with: by class, labelled and pool."""
     at = pd.Index(image_ids).get_indexer(pd.Index(sides["image_id"]))
     sides = sides.assign(at=at)[at >= 0]
-    families = sides["family"].to_numpy(np.uint64)
+
+    def side(rows: pd.DataFrame) -> Side:
+        own, usable = directions(features[rows["at"].to_numpy()])
+        return Side(own[usable], rows["family"].to_numpy(np.uint64)[usable])
+
     found: Sides = {}
-    for code in sides["code"].unique().tolist():
-        of_class = (sides["code"] == code).to_numpy()
-        labelled, pool = (
-            np.flatnonzero(of_class & (sides["known"] == known).to_numpy())
-            for known in (True, False)
-        )
-        found[code] = (
-            Side(features[sides["at"].to_numpy()[labelled]], families[labelled]),
-            Side(features[sides["at"].to_numpy()[pool]], families[pool]),
-        )
+    for code, rows in sides.groupby("code"):
+        found[int(str(code))] = (side(rows[rows["known"]]), side(rows[~rows["known"]]))
     return found
 
 

@@ -79,20 +79,24 @@ def candidates(
     answering.register("classes", pa.Table.from_pandas(classes, preserve_index=False))
     conditions, values = filters.conditions()
     tail, more = narrowed
-    which = _WHICH.format(
-        names=_quoted(CANDIDATE_COLUMNS),
-        rows="{rows}",
-        conditions=" AND ".join(conditions) or "true",
-        close=close(filters),
-        labelled=LABELLED,
-        narrowed=tail,
-    )
+
+    def choose_of(rows: str) -> None:
+        which = _WHICH.format(
+            names=_quoted(CANDIDATE_COLUMNS),
+            rows=rows,
+            conditions=" AND ".join(conditions) or "true",
+            close=close(filters),
+            labelled=LABELLED,
+            narrowed=tail,
+        )
+        answering.execute(which, [*values, *more])
+
     found = False
     if lead(answering, rank, filters):
-        answering.execute(which.replace("{rows}", "ahead"), [*values, *more])
+        choose_of("ahead")
         found = suffices(answering, filters)
     if not found:
-        answering.execute(which.replace("{rows}", "everything"), [*values, *more])
+        choose_of("everything")
     return frame(answering, _ROWS)
 
 

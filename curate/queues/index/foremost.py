@@ -2,8 +2,8 @@
 
 Images that are unsure, drawn by chance or new lie all over an index, and to read 500 of them means
 to read a block of each column for each. Of these orders the first rows are copied when the index is
-made. Rows of an index never change, so a copy is as good as the row; which rows a queue shows is
-asked of all, and only what it shows of them is looked for here first.
+made. Rows of an index never change, so a copy is as good as the row: a plain question is asked of
+the copies first (`leading`), and what a queue shows of any row is looked for here first.
 """
 
 from __future__ import annotations

@@ -120,7 +120,9 @@ def gather_in_parts(
     told : callable
         Is told how many rows were read or written.
     """
-    count = "SELECT greatest((SELECT count(*) FROM looks), (SELECT count(*) FROM predictions))"
+    count = (
+        f"SELECT greatest((SELECT count(*) FROM looks), (SELECT count(*) FROM ({heard(run_ids)})))"
+    )
     images = _number(answering, count)
     folder.mkdir()
     if images <= AT_ONCE:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from curate.queues.expectations.affinity import NEAREST, Side, affinity
+from curate.queues.filters.spread import directions
 
 laws = settings(max_examples=60, deadline=None)
 
@@ -22,7 +23,11 @@ def around(
 
 
 def side(features: NDArray[np.float64], first: int) -> Side:
-    return Side(features, np.arange(first, first + len(features), dtype=np.uint64))
+    return Side(unit(features), np.arange(first, first + len(features), dtype=np.uint64))
+
+
+def unit(features: NDArray[np.float64]) -> NDArray[np.float32]:
+    return directions(features)[0]
 
 
 def families(number: int) -> NDArray[np.uint64]:
@@ -38,7 +43,7 @@ def questions(
     numbers = [draw(st.integers(low, 8)) for low in (1, 0, 0)]
     rows = [dice.normal(size=(number, 4)) for number in numbers]
     kin = [dice.integers(0, 6, number).astype(np.uint64) for number in numbers]
-    return rows[0], kin[0], Side(rows[1], kin[1]), Side(rows[2], kin[2])
+    return rows[0], kin[0], Side(unit(rows[1]), kin[1]), Side(unit(rows[2]), kin[2])
 
 
 def test_of_the_class_is_between_the_two_and_of_another_it_is_with_the_pool() -> None:
@@ -82,7 +87,7 @@ def test_only_directions_count_and_no_order(
     asked: tuple[NDArray[np.float64], NDArray[np.uint64], Side, Side], length: float
 ) -> None:
     rows, kin, labelled, pool = asked
-    turned = Side(pool.features[::-1] * length, pool.families[::-1])
+    turned = Side(pool.features[::-1], pool.families[::-1])
     before = affinity(rows, kin, labelled, pool)
     after = affinity(rows[::-1] * length, kin[::-1], labelled, turned)[::-1]
     np.testing.assert_allclose(before, after, atol=1e-4)
@@ -94,7 +99,7 @@ def test_other_shots_of_the_same_scene_tell_nothing() -> None:
     image = around(3, 1, np.array([1.0, 0, 0]))
     # A burst of the image itself, all of one family.
     burst = Side(
-        np.concatenate([pool.features, np.repeat(image, 5, axis=0)]),
+        np.concatenate([pool.features, unit(np.repeat(image, 5, axis=0))]),
         np.concatenate([pool.families, np.full(5, 7, np.uint64)]),
     )
     alone = np.array([7], np.uint64)
@@ -106,3 +111,12 @@ def test_other_shots_of_the_same_scene_tell_nothing() -> None:
 def test_images_that_are_the_same_everywhere_are_on_neither_side() -> None:
     same = np.ones((4, 3))
     assert affinity(same[:1], families(1), side(same, 10), side(same, 20)) == pytest.approx([0])
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
+def test_features_without_a_direction_are_at_home_nowhere(value: float) -> None:
+    here = around(1, 10, np.array([1.0, 0, 0]))
+    rows = np.concatenate([np.full((1, 3), value), here[:1]])
+    near = affinity(rows, families(2), side(here, 10), side(here, 30))
+    assert np.isnan(near[0])
+    assert np.isfinite(near[1])

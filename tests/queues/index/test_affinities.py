@@ -13,6 +13,7 @@ from pandas.testing import assert_series_equal
 
 from curate.core.identity import Content
 from curate.queues.expectations.affinity import MOST, Side, affinity
+from curate.queues.filters.spread import directions
 from curate.queues.index import affinities, indexed
 from curate.store import decisions, duplicates, embeddings, files, runs, shards
 from curate.store.decisions import Decision
@@ -81,6 +82,11 @@ def decide(library: Library, made: list[Decision]) -> None:
 @pytest.fixture
 def run_id(library: Library) -> int:
     """A library with predictions, and its run; nothing has features yet."""
+    return predicted(library, registered(library))
+
+
+def registered(library: Library) -> list[str]:
+    """Scan all images, find the twins, and label."""
     ids = list(IMAGES["image_id"])
     with runs.running(library, "scan", {}) as run, library.writing() as connection:
         rows = [FileRow(f"/p/{name}.jpg".encode(), name, 10, 1, 1, "ok") for name in ids]
@@ -100,7 +106,11 @@ def run_id(library: Library) -> int:
             for kind, value in (("label", row.label), ("split", row.split))
         ],
     )
-    told = zip(IMAGES["image_id"], IMAGES["predicted"], strict=True)
+    return ids
+
+
+def predicted(library: Library, ids: list[str]) -> int:
+    told = zip(ids, IMAGES["predicted"], strict=True)
     return predict(library, [said(name, predicted, 0.9) for name, predicted in told])
 
 
@@ -119,7 +129,10 @@ def defined() -> pd.Series:
     for name in CLASSES:
         own = IMAGES["predicted"] == name
         taught = known & (IMAGES["label"] == name) & (IMAGES["split"] != "val")
-        sides = [Side(vectors[rows], families[rows].to_numpy()) for rows in (taught, own & ~known)]
+        sides = [
+            Side(directions(vectors[rows])[0], families[rows].to_numpy())
+            for rows in (taught, own & ~known)
+        ]
         found[own.to_numpy()] = affinity(vectors[own], families[own].to_numpy(), *sides)
     return found.sort_index()
 
@@ -152,6 +165,34 @@ def test_answers_given_since_change_none(library: Library, run_id: int, small: i
 def test_without_features_they_are_missing(library: Library, run_id: int, small: int) -> None:
     assert asked(library, run_id, small).isna().all()
     assert asked(library, run_id, small, model="").isna().all()
+
+
+def test_many_rows_are_filled_in_some_at_a_time(
+    library: Library, run_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    featured(library)
+    monkeypatch.setattr(affinities, "AT_ONCE", 5)
+    assert_series_equal(asked(library, run_id, -1), defined(), atol=1e-5)
+
+
+def test_what_was_rejected_before_is_compared_with_nothing(library: Library) -> None:
+    taught = IMAGES.loc[(IMAGES["label"] == "kudu") & (IMAGES["split"] == "train"), "image_id"]
+    ids = registered(library)
+    decide(library, [Decision("reject", name, "blurred", f"r{name}", "ben") for name in taught])
+    run_id = predicted(library, ids)
+    featured(library)
+    # Nobody is left to be at home among.
+    assert asked(library, run_id, indexed.SMALL).isna().all()
+
+
+def test_features_of_length_zero_are_as_good_as_none(library: Library, run_id: int) -> None:
+    zero = IMAGES["label"].eq("") & IMAGES["predicted"].eq("kudu")
+    vectors = IMAGES["vector"].where(~zero, pd.Series([np.zeros(8, np.float16)] * len(IMAGES)))
+    featured(library, IMAGES.assign(vector=vectors))
+    found = asked(library, run_id, indexed.SMALL)
+    assert found[IMAGES.loc[zero, "image_id"]].isna().all()
+    # Four of a class that the model lacks are left on the side of the pool.
+    assert found[IMAGES.loc[IMAGES["label"] == "kudu", "image_id"]].notna().all()
 
 
 def test_damaged_features_are_as_good_as_none(library: Library, run_id: int) -> None:

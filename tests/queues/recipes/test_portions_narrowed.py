@@ -112,3 +112,16 @@ def test_the_second_class_counts_where_it_is_close_and_the_first_lacks_nothing()
     assert list(found["image_id"]) == ["a", "c"]
     assert list(found["peers"]) == [1, 1]
     assert list(np.round(found["total"] / (1 << 32), 3)) == [0.4, 0.5]
+
+
+def test_of_images_that_look_alike_those_that_sort_behind_come_too() -> None:
+    # The better one stays, though the other one is sorted to the front.
+    behind = said("900", "gazelle", 0.9, group="000", taken="2026-09-09")
+    before = said("901", "gazelle", 0.3, group="000", taken="2026-01-01")
+    others = [said(f"{n:03d}", "gazelle", 0.5, taken=f"2026-02-{n:02d}") for n in range(1, 20)]
+    found = narrowed(candidates(behind, before, *others), Filters(limit=2, sort="taken"))
+    assert {"900", "901"} < set(found["image_id"])
+    every = narrowed(
+        candidates(behind, before, *others), Filters(limit=2, sort="taken", one_per_group=False)
+    )
+    assert "900" not in set(every["image_id"])
