@@ -295,7 +295,8 @@ def _settled(
         # Of few images together, what holds of all counts too.
         shares = sums + PRIOR_POINTS * usual
         shares /= shares.sum(axis=1, keepdims=True)
-        strange = fitted(points, kinds[:, _STRANGE] * unlike, start.lacking)
+        # By the square: what is doubtful may be of the two kinds that cannot move towards it.
+        strange = fitted(points, kinds[:, _STRANGE] ** 2 * unlike, start.lacking)
         at_home = at_home.again(lacks, pool, 1 - kinds[:, _KNOWN])
         if np.abs(usual - before).max() < _STILL:
             break
