@@ -12,6 +12,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from curate.queues.filters.filters import Filters
+from curate.queues.index.gathered import NUMBER
 from curate.queues.recipe import CANDIDATE_COLUMNS, CLOSE, PREDICTION_COLUMNS, Aim
 from curate.store import runs, shards
 from curate.store.library import Library
@@ -57,7 +58,8 @@ CANDIDATES = pa.schema(
 EXTRA = (
     'row_number() OVER () AS place, count(*) OVER (PARTITION BY "group") = 1 AS alone, '
     "hash(least(predicted, second), greatest(predicted, second)) AS pair, "
-    "row_number() OVER (ORDER BY image_id) AS number"
+    # As the index has it: `random` compares it with a point that its seed draws.
+    f"{NUMBER.format('image_id')} AS number"
 )
 """What DuckDB knows beside the columns of candidates; see `indexed.asked`."""
 
