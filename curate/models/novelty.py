@@ -240,7 +240,8 @@ def _damping(residuals: NDArray[np.float64]) -> NDArray[np.float64]:
     values, vectors = eigh(covariance, subset_by_index=[width - rank, width - 1])
     values = shrinkage * typical + (1 - shrinkage) * values
     rest = max((width * typical - values.sum()) / (width - rank), 1e-6 * typical)
-    keep = 1 - np.sqrt(np.minimum(1, rest / values))
+    # Not min(1, rest / values): of two images in one class, values may be 0.
+    keep = 1 - np.sqrt(rest / np.maximum(values, rest))
     return np.asarray(vectors * np.sqrt(keep))
 
 

@@ -210,3 +210,11 @@ def test_arrays_that_are_missing_left_over_or_too_large_are_refused() -> None:
     huge = np.broadcast_to(np.float16(0), (LARGEST, WIDTH))
     with pytest.raises(InputError, match="at most"):
         Novelty.from_arrays({**arrays, "classes": huge})
+
+
+def test_two_images_of_one_class_leave_directions_without_any_variance() -> None:
+    # Their residuals are opposite: the covariance has one direction, and shrinks by nothing.
+    taught = np.array([[2.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+    said = fit(taught, np.zeros(2, np.int64), taught)
+    assert np.isfinite(said.damped).all()
+    assert np.isfinite(said.distance(np.eye(3, dtype=np.float32))).all()
