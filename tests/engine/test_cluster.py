@@ -136,7 +136,8 @@ def test_a_node_killed_midway_costs_no_row(nodes: Nodes, second: Any, tmp_path: 
 
 def test_a_node_that_joins_midway_gets_work(nodes: Nodes, tmp_path: Path) -> None:
     todo = chunks(300, 5)
-    answers = each_chunk(todo, doubler(seconds=0.1, log=str(tmp_path)), Cluster(nodes.address))
+    answers = each_chunk(todo, doubler(seconds=0.2, log=str(tmp_path)), Cluster(nodes.address))
+    # A node whose programs nobody has read yet may take half a minute to begin.
     first = [next(answers)]
     assert len(pids(tmp_path)) == 1
     node = nodes.add()
