@@ -78,3 +78,7 @@ def printable(text: str) -> str:
 
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold().strip()
+
+
+HELD_OUT = ("val", "test", "benchmark")
+"""The splits that a model is not taught."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from curate.core.cutoffs import COUNTS
 from curate.core.errors import PolicyError
+from curate.core.names import HELD_OUT
 from curate.splits.tables import Floats, Ints
 
-HELD_OUT = ("val", "test", "benchmark")
 KEEPS = ("diverse", "newest", "quality", "random")
 """What can be kept above a max-count; `keeping.KEEP` has the rules."""
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from curate.core.names import UNKNOWN
+from curate.core.names import HELD_OUT, UNKNOWN
 from curate.queues.expectations.homes import Homes, homes
 from curate.queues.expectations.logistic import chance_of, line
 from curate.queues.expectations.normal import PRIOR_POINTS, Floats, Normal, fitted
@@ -52,9 +52,6 @@ known images are many, and fit them better than a kind can that was given before
 
 HEAVIEST = 10.0
 """A held-out image weighs at most so many times as much as they do on average."""
-
-HELD_OUT = ("val", "test", "benchmark")
-"""The splits that a model is not taught."""
 
 _STILL = 1e-4
 _KNOWN, _LACKING, _STRANGE = range(3)

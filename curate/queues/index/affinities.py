@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from curate.core.errors import InputError, LibraryError
 from curate.core.files import write_whole
+from curate.core.names import HELD_OUT
 from curate.queues.expectations.affinity import MOST, Side, affinity
-from curate.queues.expectations.makeup import HELD_OUT
 from curate.queues.filters.spread import directions
 from curate.queues.index.gathered import NUMBER
 from curate.store import embeddings

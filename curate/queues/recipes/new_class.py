@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from curate.queues.expectations.makeup import HELD_OUT
+from curate.core.names import HELD_OUT
 from curate.queues.recipe import Aim
 from curate.queues.recipes.featured import featured, named, refused
 from curate.queues.recipes.groups import clusters
